@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The packet as TC programs see it. ctx_xdp.h offers the same names for XDP. */
+#ifndef PD_KERN_CTX_H
+#define PD_KERN_CTX_H
+
+#include <linux/pkt_cls.h>
+#include "pandit.h"
+
+typedef struct __sk_buff pd_ctx;
+
+#define PD_NEXT TC_ACT_UNSPEC	/* not ours, or done with: the next filter may look */
+#define PD_DROP TC_ACT_SHOT
+
+static __always_inline long pd_load(pd_ctx *ctx, __u32 off, void *to, __u32 len)
+{
+	return bpf_skb_load_bytes(ctx, off, to, len);
+}
+
+static __always_inline long pd_store(pd_ctx *ctx, __u32 off, const void *from, __u32 len)
+{
+	return bpf_skb_store_bytes(ctx, off, from, len, 0);
+}
+
+/* Make the packet len bytes long. */
+static __always_inline long pd_resize(pd_ctx *ctx, __u32 len)
+{
+	return bpf_skb_change_tail(ctx, len, 0);
+}
+
+static __always_inline __u32 pd_len(pd_ctx *ctx)
+{
+	return ctx->len;
+}
+
+/* Bytes the packet may grow by on this interface: a TC program may grow any packet. */
+static __always_inline __u32 pd_room(const struct pd_interface *i)
+{
+	(void)i;
+	return PD_ANSWER_MAX;
+}
+
+/* Have at least the headers in the linear part; true when the pointers must be read again. */
+static __always_inline bool pd_pull_headers(pd_ctx *ctx)
+{
+	__u32 want = ctx->len < 128 ? ctx->len : 128;
+
+	if (ctx->data_end - ctx->data >= want)
+		return false;
+	return !bpf_skb_pull_data(ctx, want);
+}
+
+/* CHECKSUM_PARTIAL: the sender left the checksum to the device. Read by CO-RE: bpf_cast_to_kern_ctx() is 6.2+. */
+struct sk_buff___pd {
+	__u8 ip_summed : 2;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool pd_csum_partial(pd_ctx *ctx)
+{
+	struct sk_buff___pd *k = (void *)ctx;
+
+	return BPF_CORE_READ_BITFIELD_PROBED(k, ip_summed) == 3;
+}
+
+#endif

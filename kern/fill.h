@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Keeping replies (home hook). A read that may be kept carries the words it
+ * saw on its way to the server; its reply becomes an entry only if they are
+ * still the same and nothing was or is in flight (rules 3 and 11).
+ */
+#ifndef PD_KERN_FILL_H
+#define PD_KERN_FILL_H
+
+#include "count.h"
+#include "feed.h"
+#include "words.h"
+
+#ifdef PD_DEFINE_FILL
+#define PD_FILL_LINKAGE
+#else
+#define PD_FILL_LINKAGE extern
+#endif
+
+/* Room to build an entry of the largest class. */
+struct fill_room {
+	struct pd_entry_xl e;
+	__u8 slack[PD_DATA_XL];
+};
+
+/* One row, per CPU. A map of its own: 6.1 takes no map value from memory behind a pointer argument. */
+PD_FILL_LINKAGE struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fill_room);
+} fill_rooms SEC(".maps");
+
+static __always_inline struct fill_room *fill_room(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&fill_rooms, &zero);
+}
+
+/*
+ * Make the entry. fill_room()->e.data holds the reply from `off` on, `len`
+ * bytes (0..PD_REPLY_MAX); `off` is the padded length of the identity, which
+ * is copied here from fi, as is everything else. now: boottime ns. Returns 1
+ * if the reply was kept.
+ */
+int pd_fill_store(const struct pd_fill *fi, const struct pd_service *svc, __u32 off, __u32 len, __u64 now);
+
+/* Remember the read whose key and identity f->step reports. False: it may not be kept. */
+static __always_inline bool fill_arm(struct pd_fill *fi, struct feed *f, const struct pd_service *svc, __u64 realm,
+				     __u64 khash, __u64 seed)
+{
+	struct pd_slot *s = pd_slot_of(svc->authority, khash & (PD_SLOTS - 1));
+	struct pd_authority *a = pd_authority_of(svc->authority);
+	__u32 len = f->step.ident_len;
+	__u64 ih = khash;
+
+	if (!s || !a || !f->step.op || !len || len > PD_IDENT_MAX || fi->armed > PD_FILL_WAIT)
+		return false;
+	fi->word = READ_ONCE(s->word);
+	fi->epoch = READ_ONCE(a->word);
+	if (((fi->word | fi->epoch) & PD_WORD_FLIGHT) || pd_held(s->until, f->now) || pd_held(a->until, f->now))
+		return false;
+	if (len != f->step.key_len)
+		ih = pd_hash(&f->win, f->step.ident_off, len, seed);
+	fi->ehash = pd_mix(pd_mix(ih, realm), (__u64)svc->id << 8 | f->step.op);
+	fi->khash = khash;
+	fi->born = f->now;
+	fi->realm = realm;
+	fi->slot = khash & (PD_SLOTS - 1);
+	fi->op = f->step.op;
+	fi->ident_len = len;
+	fi->key_len = f->step.key_len;
+	fi->reply_len = 0;
+	pd_ident_copy(&f->win, f->step.ident_off, len, (struct pd_ident *)fi->ident);
+	fi->armed = PD_FILL_WAIT;
+	return true;
+}
+
+/* A write set a time to live: remember the earliest and the latest moment the key may expire. */
+static __always_inline void fill_ttl(__u64 khash, const struct wire_step *s, __u64 now)
+{
+	const struct pd_settings *set = pd_settings();
+	struct pd_ttl n, *t;
+	__u64 at;
+
+	if (s->ttl_unit == WIRE_TTL_NONE || !set)
+		return;
+	at = s->ttl * 1000000;
+	at = s->ttl_unit == WIRE_TTL_MS ? now + at : (at > set->wall_offset ? at - set->wall_offset : 0);
+	n.first = at;
+	n.last = at;
+	t = bpf_map_lookup_elem(&ttls, &khash);
+	if (t && now < t->last) {
+		if (now < t->first && t->first < at)
+			n.first = t->first;
+		if (t->last > at)
+			n.last = t->last;
+	}
+	bpf_map_update_elem(&ttls, &khash, &n, BPF_ANY);
+}
+
+/* Give up on the reply, or be done with it. */
+static __always_inline void fill_off(struct pd_fill *fi, __u64 id)
+{
+	if (fi->armed >= PD_FILL_PART) {
+		struct pd_assembly *a = bpf_map_lookup_elem(&assemblies, &fi->assembly);
+
+		if (a)
+			__sync_val_compare_and_swap(&a->owner, id, 0);
+	}
+	fi->armed = PD_FILL_OFF;
+}
+
+#define ASSEMBLY_GIVE_UP 30000000000ULL
+
+/* Claim a buffer for a reply that spans segments. */
+static __always_inline bool fill_claim(struct pd_fill *fi, __u64 id, const struct pd_service *svc, __u64 now)
+{
+	struct pd_assembly *a;
+	__u64 owner;
+
+	fi->assembly = pd_mix(id, HASH_K2) & (PD_ASSEMBLIES - 1);
+	a = bpf_map_lookup_elem(&assemblies, &fi->assembly);
+	if (!a)
+		return false;
+	owner = READ_ONCE(a->owner);
+	if ((owner && now - READ_ONCE(a->since) < 2 * ASSEMBLY_GIVE_UP) ||
+	    __sync_val_compare_and_swap(&a->owner, owner, id) != owner) {
+		pd_count(svc->id, PD_C_fills_busy);
+		return false;
+	}
+	WRITE_ONCE(a->since, now);
+	fi->armed = PD_FILL_PART;
+	fi->reply_len = 0;
+	return true;
+}
+
+/* Append the segment's bytes from `from` to `end` to the reply under assembly; false: give up. */
+static __always_inline bool fill_append(pd_ctx *ctx, struct pd_fill *fi, __u64 id, const struct pd_service *svc,
+					const struct feed *f, __u32 from, __u32 end)
+{
+	struct pd_assembly *a;
+	__u32 at, len = end - from, n = len;
+
+	if ((__s32)from < 0 || (__s32)len < 0)
+		return false;
+	if (len > PD_REPLY_MAX || fi->reply_len > PD_REPLY_MAX - len) {
+		pd_count(svc->id, PD_C_fills_large);
+		return false;
+	}
+	if (fi->armed == PD_FILL_WAIT && !fill_claim(fi, id, svc, f->now))
+		return false;
+	a = bpf_map_lookup_elem(&assemblies, &fi->assembly);
+	if (!a || a->owner != id || f->now - a->since > ASSEMBLY_GIVE_UP)
+		return false;
+	if (!n)
+		return true;
+	at = fi->reply_len;
+	asm volatile("" : "+r"(at));
+	if (at > PD_REPLY_MAX)
+		return false;
+	LIM(n, PD_REPLY_MAX, return false);
+	if (pd_load(ctx, f->poff + from, a->data + at, n))
+		return false;
+	fi->reply_len += len;
+	return true;
+}
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Finding the kept reply to a request and copying it into the answer under
+ * construction. A hit needs both words unchanged, nothing in flight, and its
+ * time not over (rule 3); the copy counts only if the same node with the same
+ * seq is still there afterwards (rule 4).
+ */
+#ifndef PD_KERN_HIT_H
+#define PD_KERN_HIT_H
+
+#include "count.h"
+#include "feed.h"
+#include "words.h"
+
+/* The answer under construction, per CPU; slack for one more part. */
+struct answer {
+	__u8 b[PD_ANSWER_MAX + PD_REPLY_MAX + 64];
+};
+
+static __always_inline void *hit_lookup(__u32 cls, const __u64 *ehash)
+{
+	if (cls == 0)
+		return bpf_map_lookup_elem(&entries_s, ehash);
+	if (cls == 1)
+		return bpf_map_lookup_elem(&entries_m, ehash);
+	if (cls == 2)
+		return bpf_map_lookup_elem(&entries_l, ehash);
+	return bpf_map_lookup_elem(&entries_xl, ehash);
+}
+
+/* Is this the entry of the request in the window? (words and age apart) */
+static __always_inline bool hit_is(const struct pd_entry *e, const struct feed *f)
+{
+	const struct wanted *w = &f->want;
+
+	return e->realm == w->realm && e->op == w->op && e->ident_len == w->ident_len && e->service == w->service &&
+	       pd_ident_same(&f->win, f->step.ident_off, w->ident_len, (const void *)(e + 1));
+}
+
+/* 0, or the verdict that tells why it is not usable now. */
+static __always_inline __u32 hit_usable(const struct pd_entry *e, const struct feed *f)
+{
+	if (e->word != f->want.word || e->epoch != f->want.epoch)
+		return PD_V_miss_changed;
+	if (f->now >= e->expires)
+		return PD_V_miss_expired;
+	return 0;
+}
+
+/* Add a sum of bytes that start at an odd or even place of the answer. */
+static __always_inline void answer_sum(struct feed *f, __u32 sum16)
+{
+	if (f->ans_len & 1)
+		sum16 = (sum16 >> 8 | sum16 << 8) & 0xffff;
+	f->ans_csum = csum_fold32((__u64)f->ans_csum + sum16);
+}
+
+/* Append the reply of a usable entry. Returns 0 or a verdict. */
+static __always_inline __u32 hit_copy(struct answer *ans, struct feed *f, const struct pd_entry *e, __u32 cls)
+{
+	__u64 seq = READ_ONCE(e->seq);
+	__u32 n = e->reply_len, len = n, at = f->ans_len, off = (e->ident_len + 7) & ~7U;
+	__u32 csum = e->csum;
+	const struct pd_entry *again;
+
+	barrier();
+	asm volatile("" : "+r"(at));
+	if (at > PD_ANSWER_MAX || at + len > PD_ANSWER_MAX)
+		return PD_V_miss_large;
+	if (n) {
+		LIM(n, PD_REPLY_MAX, return PD_V_miss_torn);
+		if (bpf_probe_read_kernel(ans->b + at, n, (const __u8 *)(e + 1) + (WIRE_HIDE(off) & 511)))
+			return PD_V_miss_torn;
+	}
+	barrier();
+	again = hit_lookup(cls, &f->want.ehash);
+	if (again != e || READ_ONCE(again->seq) != seq)
+		return PD_V_miss_torn;
+	answer_sum(f, csum);
+	f->ans_len += len;
+	return 0;
+}
+
+/* Append the kept reply to the key that f->step reports. Returns 0 or the verdict why there is none. */
+static __always_inline __u32 hit_key(struct answer *ans, struct feed *f, const struct pd_service *svc, __u64 realm,
+				     __u64 seed)
+{
+	struct wanted *w = &f->want;
+	__u64 kh = pd_hash(&f->win, f->step.key_off, f->step.key_len, seed), ih = kh;
+	struct pd_slot *s = pd_slot_of(svc->authority, kh & (PD_SLOTS - 1));
+	struct pd_authority *a = pd_authority_of(svc->authority);
+	const struct pd_entry *e;
+	__u32 why = PD_V_miss_cold, bad;
+
+	w->realm = realm;
+	w->service = svc->id;
+	w->ident_len = f->step.ident_len;
+	w->op = f->step.op;
+	if (!s || !a || !w->ident_len || w->ident_len > PD_IDENT_MAX)
+		return PD_V_miss_cold;
+	w->word = READ_ONCE(s->word);
+	w->epoch = READ_ONCE(a->word);
+	if (((w->word | w->epoch) & PD_WORD_FLIGHT) || pd_held(s->until, f->now) || pd_held(a->until, f->now))
+		return PD_V_miss_inflight;
+	if (w->ident_len != f->step.key_len)
+		ih = pd_hash(&f->win, f->step.ident_off, w->ident_len, seed);
+	w->ehash = pd_mix(pd_mix(ih, realm), (__u64)svc->id << 8 | w->op);
+#pragma unroll
+	for (int c = 0; c < PD_CLASSES; c++) {
+		if (!(s->classes & (1 << c)))
+			continue;
+		e = hit_lookup(c, &w->ehash);
+		if (!e || !hit_is(e, f))
+			continue;
+		bad = hit_usable(e, f);
+		if (bad) {
+			why = bad;
+			continue;
+		}
+		return hit_copy(ans, f, e, c);
+	}
+	return why;
+}
+
+/* A request is complete and every key of it was found: what the protocol adds to the parts. */
+static __always_inline void hit_finish(struct answer *ans, struct feed *f, struct wire_emit *e,
+				       const struct pd_service *svc, __u32 nkeys)
+{
+	__u32 at = f->ans_len, n;
+	__u64 tail;
+
+	if (!(proto_flags(svc->protocol) & WIRE_F_EMIT))
+		return;
+	e->op = f->step.op;
+	e->nkeys = nkeys;
+	e->tail_len = 0;
+	proto_emit(svc->protocol, e);
+	n = e->tail_len;
+	if (n > sizeof(e->tail))
+		return;
+	asm volatile("" : "+r"(at));
+	if (at > PD_ANSWER_MAX)
+		return;
+	__builtin_memcpy(&tail, e->tail, sizeof(tail));
+	if (n < 8)
+		tail &= ((__u64)1 << (n * 8)) - 1;
+	__builtin_memcpy(ans->b + at, &tail, sizeof(tail));
+	answer_sum(f, csum_fold32((tail & 0xffffffff) + (tail >> 32)));
+	f->ans_len += n;
+}
+
+#endif
