@@ -7,65 +7,16 @@
  * a write to everything, in both directions (rule 5).
  */
 #include "ctx_skb.h"
-#include "l4.h"
+#include "home.h"
+#include "home_udp.h"
 #include "ring.h"
-#include "fill.h"
 #include "sweep.h"
-
-struct home_room {
-	struct feed f;
-	struct pkt p;
-	struct pd_dgram_key dgram;
-	struct pd_parse parse;		/* of a datagram */
-	struct pd_session session;
-	struct pd_fill fill;		/* of a datagram */
-	struct pd_flow fresh;		/* a new flow */
-};
-
-/* Row 0: requests, row 1: replies. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__type(value, struct home_room);
-} home_rooms SEC(".maps");
 
 enum fill_found {
 	FILL_NONE = 0,
 	FILL_WHOLE,	/* the reply starts in this segment and its end is known */
 	FILL_ENDS,	/* its end is known now, its start is in the assembly */
 };
-
-/* Unclassified traffic to or from an authority. */
-static __always_inline void home_unknown(const struct pd_service *svc, __u32 line)
-{
-	struct pd_authority *a = pd_authority_of(svc->authority);
-
-	pd_verdict_at(svc->id, PD_V_home_unknown, line);
-	pd_count(svc->id, PD_C_unknown);
-	if (!a)
-		return;
-	__sync_fetch_and_add(&a->word, PD_WORD_BUMP);
-	a->unknown++;
-}
-
-static long home_odd_loop(__u32 i, void *ctx)
-{
-	const struct pd_service *svc = *(const struct pd_service **)ctx;
-
-	if (svc->authorities & (1U << (i & 31)))
-		pd_authority_add(i, PD_WORD_BUMP);
-	return 0;
-}
-
-/* A packet to or from a service's address whose ports cannot be read. */
-static __always_inline int home_odd(const struct pd_service *svc)
-{
-	pd_verdict(svc->id, PD_V_home_unknown);
-	pd_count(svc->id, PD_C_unknown);
-	bpf_loop(PD_AUTHORITIES_MAX, home_odd_loop, &svc, 0);
-	return PD_NEXT;
-}
 
 /* Give back everything a connection holds: its end was seen, or its place is taken (rule 8). */
 static long home_drop_loop(__u32 i, void *ctx)
@@ -324,117 +275,6 @@ static __always_inline int home_tcp_request(pd_ctx *ctx, struct home_room *r, co
 	return PD_NEXT;
 }
 
-/* ---- requests in datagrams ---------------------------------------------- */
-
-struct home_dgram {
-	pd_ctx *ctx;
-	struct home_room *r;
-	const struct pd_service *svc;
-	__u64 seed;
-	__u32 nkeys;
-	__u32 cls;
-};
-
-static long home_dgram_loop(__u32 i, void *ctx)
-{
-	struct home_dgram *l = ctx;
-	struct feed *f = &l->r->f;
-	int ev;
-
-	if (!feed_window(l->ctx, f, &l->r->parse))
-		return 1;
-	ev = proto_request(l->svc->protocol, &f->win, &l->r->parse, &l->r->session, &f->step);
-	if (ev & (WIRE_EV_MORE | WIRE_EV_BAD)) {
-		f->bad = 1;
-		return 1;
-	}
-	f->at = f->base + f->step.pos;
-	if (ev & WIRE_EV_KEY) {
-		l->r->parse.khash = pd_hash(&f->win, f->step.key_off, f->step.key_len, l->seed);
-		l->nkeys++;
-		if (f->step.cls == PD_CLASS_WRITE)
-			pd_slot_hold(l->svc->authority, l->r->parse.khash & (PD_SLOTS - 1), PD_WORD_BUMP, f->now);
-	}
-	if (!(ev & WIRE_EV_DONE))
-		return 0;
-	f->msgs++;
-	if (f->step.cls > l->cls)
-		l->cls = f->step.cls;
-	if (f->step.cls == PD_CLASS_WRITE_ALL || f->step.cls == PD_CLASS_CONTROL)
-		pd_authority_hold(l->svc->authority, PD_WORD_BUMP, f->now);
-	if (f->step.cls == PD_CLASS_WRITE && l->nkeys == 1)
-		fill_ttl(l->r->parse.khash, &f->step, f->now);
-	if (f->step.cls == PD_CLASS_READ && l->nkeys == 1 && f->msgs == 1)
-		fill_arm(&l->r->fill, f, l->svc, 0, l->r->parse.khash, l->seed);
-	return 0;
-}
-
-/* Remember a datagram on its way to the server; a repeat of it makes its reply unfit to be kept (rule 10). */
-static __always_inline void home_dgram_note(struct home_room *r, const struct pd_dgram_key *k, __u32 cls)
-{
-	struct pd_dgram *d = bpf_map_lookup_elem(&datagrams, k);
-	struct pd_dgram *n = (void *)&r->fresh;
-
-	if (d) {
-		__sync_fetch_and_add(&d->copies, 1);
-		if (d->cls != cls)
-			d->cls = PD_CLASS_WRITE_ALL;
-		return;
-	}
-	n->fill = r->fill;
-	n->seen = r->f.now;
-	n->copies = 1;
-	n->cls = cls;
-	bpf_map_update_elem(&datagrams, k, n, BPF_ANY);
-}
-
-static __always_inline int home_udp_request(pd_ctx *ctx, struct home_room *r, const struct pd_service *svc,
-					    struct pkt *p)
-{
-	const struct pd_settings *set = pd_settings();
-	struct home_dgram l = { .ctx = ctx, .r = r, .svc = svc, .seed = set ? set->seed : 0 };
-	struct pd_dgram_key *k = &r->dgram;
-	struct feed *f = &r->f;
-	__u16 no_carry = 0;
-
-	f->now = bpf_ktime_get_boot_ns();
-	__builtin_memset(&r->parse, 0, sizeof(r->parse));
-	__builtin_memset(&r->session, 0, sizeof(r->session));
-	r->fill.armed = 0;
-	f->step.pos = 0;
-	f->step.len = p->plen;
-	if (!p->plen || feed_begin(ctx, f, p->poff, p->plen, r->fill.ident, &no_carry) ||
-	    proto_datagram(svc->protocol, &f->win, &f->step)) {
-		home_unknown(svc, __LINE__);
-		pd_authority_hold(svc->authority, PD_WORD_BUMP, f->now);
-		return PD_NEXT;
-	}
-	f->at = f->step.pos;
-	k->pad = 0;
-	k->frame = *(__u16 *)f->win.b;
-	bpf_loop(FEED_TOKENS, home_dgram_loop, &l, 0);
-	if (f->bad || !f->msgs || f->at != p->plen || r->parse.skip) {
-		home_unknown(svc, __LINE__);
-		pd_authority_hold(svc->authority, PD_WORD_BUMP, f->now);
-		l.cls = PD_CLASS_WRITE_ALL;
-	}
-	if (f->msgs != 1 || l.nkeys > 1) {
-		r->fill.armed = 0;
-		if (l.cls == PD_CLASS_WRITE)
-			l.cls = PD_CLASS_WRITE_ALL;
-	}
-	if (l.cls == PD_CLASS_WRITE)
-		r->fill.slot = r->parse.khash & (PD_SLOTS - 1);
-	if (l.cls >= PD_CLASS_WRITE)
-		pd_count(svc->id, l.cls == PD_CLASS_WRITE ? PD_C_invalidations : PD_C_writes_all);
-	__builtin_memcpy(&k->flow, &p->t, sizeof(k->flow));
-	home_dgram_note(r, k, l.cls);
-	pd_verdict(svc->id, l.cls == PD_CLASS_READ ? PD_V_home_read :
-			    l.cls == PD_CLASS_WRITE ? PD_V_home_write :
-			    l.cls == PD_CLASS_WRITE_ALL ? PD_V_home_write_all : PD_V_home_other);
-	return PD_NEXT;
-}
-
 SEC("tc")
 int home_request(struct __sk_buff *ctx)
 {
@@ -527,29 +367,6 @@ static long home_reply_loop(__u32 i, void *ctx)
 	if (st->ses.opaque)
 		return 1;
 	return 0;
-}
-
-/* Keep a reply that lies in this segment from `from` to `end`. */
-static __always_inline void home_fill_whole(pd_ctx *ctx, struct home_room *r, struct pd_flow *fl,
-					    const struct pd_service *svc, __u32 from, __u32 end)
-{
-	__u32 off = (fl->fill.ident_len + 7) & ~7U, len = end - from, n = len;
-	struct fill_room *room = fill_room();
-
-	if (!room)
-		return;
-	if ((__s32)from < 0 || (__s32)len < 0)
-		return;
-	if (len > PD_REPLY_MAX || len > svc->max_value + PD_FRAMING_MAX) {
-		pd_count(svc->id, PD_C_fills_large);
-		return;
-	}
-	if (n) {
-		LIM(n, PD_REPLY_MAX, return);
-		if (pd_load(ctx, r->f.poff + from, room->e.data + (WIRE_HIDE(off) & 511), n))
-			return;
-	}
-	pd_fill_store(&fl->fill, svc, off, len, r->f.now);
 }
 
 /* The reply under assembly is complete. */
@@ -748,81 +565,6 @@ static __always_inline int home_tcp_reply(pd_ctx *ctx, struct home_room *r, cons
 	return PD_NEXT;
 }
 
-/* ---- replies in datagrams -------------------------------------------------- */
-
-static __always_inline void home_dgram_reply(pd_ctx *ctx, struct home_room *r, const struct pd_service *svc,
-					     struct pkt *p, struct pd_dgram *d)
-{
-	struct feed *f = &r->f;
-	__u32 end;
-	int ev;
-
-	f->step.item_cls = PD_CLASS_READ;
-	f->step.item_flags = 0;
-	f->step.item_code = 0;
-	f->start = f->at;
-	end = f->at;
-	__builtin_memset(&r->parse, 0, sizeof(r->parse));
-	/* VALUE line, END line: two tokens; anything longer is not kept */
-	ev = WIRE_EV_NEXT;
-	for (int i = 0; i < 2; i++) {
-		if (!feed_window(ctx, f, &r->parse))
-			return;
-		ev = proto_reply(svc->protocol, &f->win, &r->parse, &r->session, &f->step);
-		if (ev & (WIRE_EV_MORE | WIRE_EV_BAD))
-			return;
-		f->at = f->base + f->step.pos;
-		if (ev & WIRE_EV_DONE)
-			break;
-	}
-	end = f->at + r->parse.skip;
-	if (!(ev & WIRE_EV_DONE) || end != p->plen || f->step.kind > WIRE_KIND_NIL)
-		return;
-	r->fresh.fill = d->fill;
-	r->fresh.fill.kind = f->step.kind;
-	home_fill_whole(ctx, r, &r->fresh, svc, f->start, end - f->step.cut);
-}
-
-static __always_inline int home_udp_reply(pd_ctx *ctx, struct home_room *r, const struct pd_service *svc,
-					  struct pkt *p)
-{
-	struct pd_dgram_key *k = &r->dgram;
-	struct feed *f = &r->f;
-	struct pd_dgram *d;
-	__u16 no_carry = 0;
-	bool whole;
-
-	f->now = bpf_ktime_get_boot_ns();
-	__builtin_memset(&r->session, 0, sizeof(r->session));
-	if (!p->plen || feed_begin(ctx, f, p->poff, p->plen, r->fill.ident, &no_carry)) {
-		home_unknown(svc, __LINE__);
-		return PD_NEXT;
-	}
-	k->pad = 0;
-	k->frame = *(__u16 *)f->win.b;
-	__builtin_memcpy(&k->flow, &p->t, sizeof(k->flow));
-	d = bpf_map_lookup_elem(&datagrams, k);
-	if (!d) {
-		home_unknown(svc, __LINE__);
-		return PD_NEXT;
-	}
-	f->step.pos = 0;
-	f->step.len = p->plen;
-	whole = !proto_datagram(svc->protocol, &f->win, &f->step);
-	f->at = f->step.pos;
-	if (d->cls == PD_CLASS_WRITE)
-		pd_slot_add(svc->authority, d->fill.slot, PD_WORD_BUMP);
-	else if (d->cls == PD_CLASS_WRITE_ALL || d->cls == PD_CLASS_CONTROL)
-		pd_authority_add(svc->authority, PD_WORD_BUMP);
-	else if (whole && d->copies == 1 && d->fill.armed)
-		home_dgram_reply(ctx, r, svc, p, d);
-	pd_verdict(svc->id, PD_V_home_reply);
-	/* A reply of several datagrams keeps its row until it is recycled: their order is not ours to know. */
-	if (whole && __sync_fetch_and_add(&d->copies, -1) == 1)
-		bpf_map_delete_elem(&datagrams, k);
-	return PD_NEXT;
-}
-
 SEC("tc")
 int home_reply(struct __sk_buff *ctx)
 {
@@ -891,8 +633,10 @@ static long sweep_ttl(struct bpf_map *map, const __u64 *k, struct pd_ttl *t, voi
 SEC("tc")
 int sweep_flows(struct __sk_buff *ctx)
 {
-	struct sweep s = { .now = bpf_ktime_get_boot_ns() };
+	const struct pd_settings *set = pd_settings();
+	struct sweep s = { .now = bpf_ktime_get_boot_ns(), .grace = set ? set->grace : 1000000000 };
 
+	bpf_for_each_map_elem(&datagrams, sweep_datagram, &s, 0);
 	bpf_for_each_map_elem(&flows, sweep_flow, &s, 0);
 	bpf_for_each_map_elem(&ttls, sweep_ttl, &s, 0);
 	return s.deleted;

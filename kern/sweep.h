@@ -17,6 +17,7 @@
 
 struct sweep {
 	__u64 now;
+	__u64 grace;	/* ns */
 	__u32 dead, deleted;
 };
 

@@ -134,6 +134,8 @@ struct pd_dgram {
 	__u64 seen;		/* boottime ns */
 	__u32 copies;		/* the request was seen so often: more than one, nothing is kept */
 	__u32 cls;		/* enum pd_class */
+	__u32 authority;
+	__u32 pad;
 };
 
 /* Records of the ring buffer `events`. */

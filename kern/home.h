@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the stream and the datagram half of the home hook share. */
+#ifndef PD_KERN_HOME_H
+#define PD_KERN_HOME_H
+
+#include "ctx_skb.h"
+#include "l4.h"
+#include "fill.h"
+
+struct home_room {
+	struct feed f;
+	struct pkt p;
+	struct pd_dgram_key dgram;
+	struct pd_parse parse;		/* of a datagram */
+	struct pd_session session;
+	struct pd_fill fill;		/* of a datagram */
+	struct pd_flow fresh;		/* a new flow */
+};
+
+/* Row 0: requests, row 1: replies. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct home_room);
+} home_rooms SEC(".maps");
+
+/* Unclassified traffic to or from an authority. */
+static __always_inline void home_unknown(const struct pd_service *svc, __u32 line)
+{
+	struct pd_authority *a = pd_authority_of(svc->authority);
+
+	pd_verdict_at(svc->id, PD_V_home_unknown, line);
+	pd_count(svc->id, PD_C_unknown);
+	if (!a)
+		return;
+	__sync_fetch_and_add(&a->word, PD_WORD_BUMP);
+	a->unknown++;
+}
+
+static long home_odd_loop(__u32 i, void *ctx)
+{
+	const struct pd_service *svc = *(const struct pd_service **)ctx;
+
+	if (svc->authorities & (1U << (i & 31)))
+		pd_authority_add(i, PD_WORD_BUMP);
+	return 0;
+}
+
+/* A packet to or from a service's address whose ports cannot be read. */
+static __always_inline int home_odd(const struct pd_service *svc)
+{
+	pd_verdict(svc->id, PD_V_home_unknown);
+	pd_count(svc->id, PD_C_unknown);
+	bpf_loop(PD_AUTHORITIES_MAX, home_odd_loop, &svc, 0);
+	return PD_NEXT;
+}
+
+/* Keep a reply that lies in this segment from `from` to `end`. */
+static __always_inline void home_fill_whole(pd_ctx *ctx, struct home_room *r, struct pd_flow *fl,
+					    const struct pd_service *svc, __u32 from, __u32 end)
+{
+	__u32 off = (fl->fill.ident_len + 7) & ~7U, len = end - from, n = len;
+	struct fill_room *room = fill_room();
+
+	if (!room)
+		return;
+	if ((__s32)from < 0 || (__s32)len < 0)
+		return;
+	if (len > PD_REPLY_MAX || len > svc->max_value + PD_FRAMING_MAX) {
+		pd_count(svc->id, PD_C_fills_large);
+		return;
+	}
+	if (n) {
+		LIM(n, PD_REPLY_MAX, return);
+		if (pd_load(ctx, r->f.poff + from, room->e.data + (WIRE_HIDE(off) & 511), n))
+			return;
+	}
+	pd_fill_store(&fl->fill, svc, off, len, r->f.now);
+}
+
+#endif
