@@ -66,10 +66,10 @@ $(2)/bpf/proto_%.o: kern/grammar.bpf.c $(B)/gen/protocols.def $(B)/gen/protocols
 	$$(call msg,BPF,$$@)$(1) $(BPF_CFLAGS) -DPROTO=$$* -DPROTO_HDR='"$$(call header_of,$$*)"' -DPROTO_FLAGS='$$(call flags_of,$$*)' -c $$< -o $$@
 $(2)/pandit.bpf.o: $(KERN:%=$(2)/bpf/%.o) $(PROTOCOLS:%=$(2)/bpf/proto_%.o)
 	$$(call msg,LINK,$$@)$(BPFTOOL) gen object $$@ $$^
--include $(wildcard $(2)/bpf/*.d)
 endef
 $(eval $(call bpf_rules,$(CLANG),$(B)))
 $(eval $(call bpf_rules,clang-19,$(B)/clang-19))
+-include $(wildcard $(B)/bpf/*.d $(B)/clang-19/bpf/*.d)
 
 ## bpf: the linked kernel object
 bpf: $(B)/pandit.bpf.o
@@ -114,3 +114,147 @@ $(BIN)/panditd: $(O)/user/main.o $(O)/libpandit.a
 	$(call msg,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(LIBS)
 $(BIN)/panditctl: $(CTL_OBJ)
 	$(call msg,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(LIBS)
+
+# Tools that stand alone.
+BENCH_SRC  := $(wildcard tools/bench/*.c)
+ORACLE_SRC := $(wildcard selftests/oracle/*.c)
+BENCH  := $(BENCH_SRC:tools/bench/%.c=$(BIN)/bench/%)
+ORACLE := $(ORACLE_SRC:selftests/oracle/%.c=$(BIN)/test/%)
+$(BIN)/bench/%: tools/bench/%.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -MF $(O)/bench_$*.d $< -o $@ -lpthread -lm -lbpf
+$(BIN)/test/%: selftests/oracle/%.c
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -MF $(O)/oracle_$*.d $< -o $@ -lpthread -lm
+$(BENCH) $(ORACLE): | $(O)
+$(O):
+	@mkdir -p $@
+tools: $(BENCH)
+
+# Help, completion and man pages from the same table.
+$(BIN)/gen-docs: tools/gen/gen.c tools/panditctl/verbs.def
+	@mkdir -p $(@D) $(O)
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -MF $(O)/gen.d $< -o $@
+DOCS := $(B)/docs/panditctl.1 $(B)/docs/panditctl.bash
+$(B)/docs/panditctl.1: $(BIN)/gen-docs
+	@mkdir -p $(@D)
+	$(call msg,GEN,$@)$< man > $@
+$(B)/docs/panditctl.bash: $(BIN)/gen-docs
+	@mkdir -p $(@D)
+	$(call msg,GEN,$@)$< completion > $@
+docs: $(DOCS)
+
+# ---- tests ---------------------------------------------------------------------
+
+# The same sources again under ASan and UBSan, in a directory of their own.
+ASAN := CFLAGS='-O1 -g -fno-omit-frame-pointer' SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined' \
+	O=$(B)/asan/obj BIN=$(B)/asan
+
+UNIT_SRC := $(filter-out selftests/unit/wire/%,$(shell find selftests/unit -name 'test_*.c' 2>/dev/null))
+UNIT := $(UNIT_SRC:selftests/unit/%.c=$(BIN)/test/unit/%)
+$(BIN)/test/unit/%: selftests/unit/%.c $(O)/libpandit.a $(CTL_SRC)
+	@mkdir -p $(@D) $(O)/unit
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -MF $(O)/unit/$(subst /,_,$*).d $< -o $@ -Wl,--start-group $(O)/libpandit.a -Wl,--end-group $(LIBS) -lcmocka
+
+grammar_flags = -DPROTO=$(1) -DPROTO_HDR='"$(call header_of,$(1))"' -DPROTO_FLAGS='($(call flags_of,$(1)))'
+GRAMMAR_CC = $(CC) -std=gnu11 -g -O1 -Wall -Wextra -Werror -D_GNU_SOURCE -I. -I$(B) -I$(B)/gen \
+	-MMD -MP -MF $(B)/dep/$(subst /,_,$@).d
+$(shell mkdir -p $(B)/dep)
+$(B)/test/wire/%: selftests/unit/wire/test_vectors.c $(B)/gen/protocols.h
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)$(GRAMMAR_CC) -fsanitize=address,undefined $(call grammar_flags,$*) $< -o $@ -lcmocka
+$(B)/test/harness_%.bpf.o: selftests/prog/grammar_harness.bpf.c $(B)/bpf/proto_%.o
+	@mkdir -p $(@D)
+	$(call msg,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MF $(B)/dep/$(subst /,_,$@).d $(call grammar_flags,$*) -c $< -o $(@:.bpf.o=.part.o) && \
+		$(BPFTOOL) gen object $@ $(@:.bpf.o=.part.o) $(B)/bpf/proto_$*.o
+$(B)/test/prog/%: selftests/prog/test_grammar.c $(B)/test/harness_%.bpf.o
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)$(GRAMMAR_CC) $(call grammar_flags,$*) $< -o $@ -lcmocka -lbpf
+$(B)/test/diff/%: selftests/diff/diff.c $(B)/test/harness_%.bpf.o
+	@mkdir -p $(@D)
+	$(call msg,CC,$@)$(GRAMMAR_CC) -O2 $(call grammar_flags,$*) $< -o $@ -lbpf
+$(B)/test/fuzz/%: selftests/fuzz/fuzz.c $(B)/gen/protocols.h
+	@mkdir -p $(@D)
+	$(call msg,FUZZ,$@)$(CLANG) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-D_GNU_SOURCE -I. -I$(B)/gen -MMD -MP -MF $(B)/dep/$(subst /,_,$@).d $(call grammar_flags,$*) $< -o $@
+-include $(wildcard $(B)/dep/*.d)
+.SECONDARY:
+
+vectors_of = $(dir $(call header_of,$(1)))vectors.txt
+run_each = @set -e; for t in $(1); do $(2) $$t $(3); done
+
+## check: style, dependency law, budgets, spelling
+check:
+	@ci/check
+
+test-unit: $(UNIT) $(BIN)/panditctl
+	@fail=0; for t in $(UNIT); do $$t || fail=1; done; exit $$fail
+
+test-wire: $(PROTOCOLS:%=$(B)/test/wire/%)
+	@ci/count $(foreach p,$(PROTOCOLS),'$(B)/test/wire/$(p) $(call vectors_of,$(p))')
+
+test-prog: $(PROTOCOLS:%=$(B)/test/prog/%)
+	@ci/count $(foreach p,$(PROTOCOLS),'$(B)/test/prog/$(p) $(B)/test/harness_$(p).bpf.o $(call vectors_of,$(p))')
+
+DIFF_INPUTS ?= 1000000
+test-diff: $(PROTOCOLS:%=$(B)/test/diff/%)
+	@ci/count $(foreach p,$(PROTOCOLS),'$(B)/test/diff/$(p) $(B)/test/harness_$(p).bpf.o $(DIFF_INPUTS)')
+
+FUZZ_SECONDS ?= 60
+test-fuzz: $(PROTOCOLS:%=$(B)/test/fuzz/%)
+	@mkdir -p $(PROTOCOLS:%=$(B)/fuzz/%)
+	@ci/count $(foreach p,$(PROTOCOLS),'$(B)/test/fuzz/$(p) -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 $(B)/fuzz/$(p) $(dir $(call header_of,$(p)))corpus')
+
+test-asan:
+	@$(MAKE) --no-print-directory $(ASAN) test-unit $(B)/asan/panditd
+	@ci/count 'selftests/asan.sh $(B)/asan'
+
+test-net: $(B)/panditd $(B)/panditctl $(BENCH) $(ORACLE)
+	@selftests/net/run.sh
+
+VM_OBJECTS := $(CLANG)=$(B)/pandit.bpf.o clang-19=$(B)/clang-19/pandit.bpf.o
+## test-vm: every program loads on Debian's 6.1 and 6.12, within ci/budgets
+test-vm: $(B)/pandit.bpf.o $(B)/clang-19/pandit.bpf.o
+	@ci/vm/load.sh -b ci/budgets $(VM_OBJECTS)
+
+## budgets: write the verified instruction counts of now to ci/budgets
+budgets: $(B)/pandit.bpf.o $(B)/clang-19/pandit.bpf.o
+	@ci/vm/load.sh -u -b ci/budgets $(VM_OBJECTS)
+
+## test: everything, also on a fresh Debian 12 (as root)
+test:
+	@ci/deps build test vm
+	@ci/run
+
+## demo: two containers with real servers, without and with pandit (as root; KEEP=1 leaves it running)
+demo:
+	@ci/deps build demo
+	@$(MAKE) --no-print-directory -s -j$(shell nproc) all
+	@KEEP=$(KEEP) tools/demo/demo.sh
+
+## bench: every row against its peer, to bench/RESULTS.md (as root)
+bench:
+	@ci/deps build bench
+	@$(MAKE) --no-print-directory -s -j$(shell nproc) all
+	@tools/bench/bench.sh
+
+## fuzz: fuzz each grammar for FUZZ_SECONDS (60)
+fuzz: test-fuzz
+
+## install: to DESTDIR and PREFIX
+install: all
+	install -D -m 755 $(B)/panditd $(DESTDIR)$(PREFIX)/sbin/panditd
+	install -D -m 755 $(B)/panditctl $(DESTDIR)$(PREFIX)/bin/panditctl
+	install -D -m 644 $(B)/docs/panditctl.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/panditctl
+	install -D -m 644 $(B)/docs/panditctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/panditctl.1
+	for m in $(wildcard tools/dist/man/*.8); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man8/$$(basename $$m); done
+	for m in $(wildcard tools/dist/man/*.5); do install -D -m 644 $$m $(DESTDIR)$(PREFIX)/share/man/man5/$$(basename $$m); done
+	install -D -m 644 tools/dist/panditd.service $(DESTDIR)/lib/systemd/system/panditd.service
+	[ -e $(DESTDIR)/etc/pandit/pandit.yaml ] || install -D -m 644 tools/dist/pandit.yaml $(DESTDIR)/etc/pandit/pandit.yaml
+
+## clean: remove what was built (downloaded kernels stay in build/vm)
+clean:
+	@[ ! -d $(B) ] || find $(B) -mindepth 1 -maxdepth 1 ! -name vm -exec rm -rf {} +
+
+.PHONY: help all bpf tools docs check test test-unit test-wire test-prog test-diff test-fuzz test-asan test-net test-vm \
+	budgets demo bench fuzz install clean

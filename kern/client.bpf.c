@@ -20,7 +20,8 @@ struct client_room {
 	struct offer o;
 	struct decision d;
 	struct tcp_answer a;
-	__u8 fresh[sizeof(struct pd_conn)] __attribute__((aligned(8)));	/* a new connection; no lock in per-CPU memory */
+	__u8 fresh[sizeof(struct pd_conn)]
+		__attribute__((aligned(8))); /* a new connection; no lock in per-CPU memory */
 	struct wire_emit emit;
 	struct headers headers;
 	struct answer ans;
@@ -61,15 +62,15 @@ static __always_inline __u32 client_mark(void)
 /* ---- handshake ----------------------------------------------------------- */
 
 struct syn_options {
-	__u32 sack_at;	/* offset of SACK-permitted among the options, + 1; 0 = none */
-	__u32 tsval;	/* network order */
+	__u32 sack_at; /* offset of SACK-permitted among the options, + 1; 0 = none */
+	__u32 tsval;   /* network order */
 	__u32 mss;
-	__u8 shift;	/* window shift */
+	__u8 shift; /* window shift */
 	__u8 pad[3];
 };
 
 struct syn_walk {
-	const __u8 *o;		/* the options, zero-padded */
+	const __u8 *o; /* the options, zero-padded */
 	struct syn_options *so;
 	__u32 n, at;
 };
@@ -105,16 +106,17 @@ static long syn_walk_loop(__u32 unused, void *ctx)
 	return 0;
 }
 
-/* Read the options; take SACK-permitted out, for a forged reply has no place in a SACK scoreboard (rule 4.1.2). */
-static __always_inline void syn_options(pd_ctx *ctx, struct client_room *r, const struct pkt *p, bool strip,
-					struct syn_options *so)
+/* Read the options; take SACK-permitted out, for a forged reply has no place in a SACK scoreboard
+ * (rule 4.1.2). */
+static __always_inline void syn_options(pd_ctx *ctx, struct client_room *r, const struct pkt *p,
+					bool strip, struct syn_options *so)
 {
-	struct syn_walk w = { .o = r->options, .so = so };
+	struct syn_walk w = {.o = r->options, .so = so};
 	__u32 n = p->doff - 20, at;
 	__u16 old = bpf_htons(0x0402), nop = bpf_htons(0x0101);
 
 	__builtin_memset(so, 0, sizeof(*so));
-	LIM(n, 40, return);
+	LIM(n, 40, return );
 	__builtin_memset(r->options, 0, sizeof(r->options));
 	if (pd_load(ctx, p->l4off + 20, r->options, n))
 		return;
@@ -123,7 +125,7 @@ static __always_inline void syn_options(pd_ctx *ctx, struct client_room *r, cons
 	if (!strip || !so->sack_at)
 		return;
 	at = p->l4off + 20 + so->sack_at - 1;
-	if ((so->sack_at - 1) & 1) {	/* at an odd offset each byte falls into another 16-bit word */
+	if ((so->sack_at - 1) & 1) { /* at an odd offset each byte falls into another 16-bit word */
 		__u32 from = bpf_htonl(0x00040200), to = bpf_htonl(0x00010100);
 
 		bpf_l4_csum_replace(ctx, p->l4off + 16, from, to, 4);
@@ -134,13 +136,13 @@ static __always_inline void syn_options(pd_ctx *ctx, struct client_room *r, cons
 }
 
 /* A SYN: make a connection, or note it on the live one until the server answers (rule 4.2.6). */
-static __always_inline int client_syn(pd_ctx *ctx, struct client_room *r, const struct pd_service *svc,
-				      struct pkt *p)
+static __always_inline int client_syn(pd_ctx *ctx, struct client_room *r,
+				      const struct pd_service *svc, struct pkt *p)
 {
 	struct pd_conn *c = bpf_map_lookup_elem(&connections, &p->t);
 	struct syn_options so;
 
-	if (p->plen) {	/* TCP Fast Open: its data is not ours to answer */
+	if (p->plen) { /* TCP Fast Open: its data is not ours to answer */
 		pd_verdict(svc->id, PD_V_pass_urgent);
 		return PD_NEXT;
 	}
@@ -295,12 +297,14 @@ static __always_inline __u32 client_session(const struct pd_conn *c, const struc
 	return 0;
 }
 
-/* The bytes of the segment that are new, token by token. Returns the verdict for a segment that is not answered. */
+/* The bytes of the segment that are new, token by token. Returns the verdict for a segment that is
+ * not answered. */
 static __always_inline __u32 client_feed(pd_ctx *ctx, struct client_room *r, struct pd_conn *c,
-					 const struct pd_service *svc, const struct pkt *p, __u32 late)
+					 const struct pd_service *svc, const struct pkt *p,
+					 __u32 late)
 {
 	const struct pd_settings *set = pd_settings();
-	struct client_loop l = { .ctx = ctx, .r = r, .c = c, .svc = svc };
+	struct client_loop l = {.ctx = ctx, .r = r, .c = c, .svc = svc};
 	struct pd_stream *st = &c->stream;
 	struct feed *f = &r->f;
 
@@ -384,10 +388,12 @@ static __always_inline void answer_header(struct tcp_answer *a, const struct dec
 	a->flags = TCPF_PSH | TCPF_ACK;
 }
 
-/* Give the answer. From here on the request is swallowed: if building fails, the client's repeat is replayed. */
+/* Give the answer. From here on the request is swallowed: if building fails, the client's repeat is
+ * replayed. */
 static __always_inline int client_answer(pd_ctx *ctx, struct client_room *r, struct pd_replay *k,
-					 const struct pd_interface *ifc, const struct pd_service *svc,
-					 const struct pkt *p, const struct decision *d)
+					 const struct pd_interface *ifc,
+					 const struct pd_service *svc, const struct pkt *p,
+					 const struct decision *d)
 {
 	struct feed *f = &r->f;
 	__u32 n = f->ans_len;
@@ -410,7 +416,8 @@ static __always_inline int client_answer(pd_ctx *ctx, struct client_room *r, str
 
 /* The client asks again for what it was sent, or shows that it lacks it. */
 static __always_inline int client_replay(pd_ctx *ctx, struct client_room *r, struct pd_conn *c,
-					 const struct pd_service *svc, struct pkt *p, const struct decision *d)
+					 const struct pd_service *svc, struct pkt *p,
+					 const struct decision *d)
 {
 	__u32 ifindex = ctx->ifindex, n;
 	struct pd_replay *k = replay_of(c);
@@ -432,8 +439,9 @@ static __always_inline int client_replay(pd_ctx *ctx, struct client_room *r, str
 	return reply_send(ctx, bpf_map_lookup_elem(&interfaces, &ifindex), client_mark());
 }
 
-static __always_inline int client_forward(pd_ctx *ctx, struct pd_conn *c, const struct pd_service *svc,
-					  const struct pkt *p, const struct decision *d, __u32 verdict)
+static __always_inline int client_forward(pd_ctx *ctx, struct pd_conn *c,
+					  const struct pd_service *svc, const struct pkt *p,
+					  const struct decision *d, __u32 verdict)
 {
 	if (d->confirmed)
 		replay_release(c);
@@ -516,8 +524,8 @@ static __always_inline int client_data(pd_ctx *ctx, struct client_room *r, struc
 	return client_forward(ctx, c, svc, p, d, d->verdict ? d->verdict : why);
 }
 
-static __always_inline int client_tcp_request(pd_ctx *ctx, struct client_room *r, const struct pd_service *svc,
-					      struct pkt *p)
+static __always_inline int client_tcp_request(pd_ctx *ctx, struct client_room *r,
+					      const struct pd_service *svc, struct pkt *p)
 {
 	struct pd_conn *c;
 	int act;
@@ -544,12 +552,14 @@ static __always_inline int client_tcp_request(pd_ctx *ctx, struct client_room *r
 
 static __always_inline int client_odd(const struct pd_service *svc, int state)
 {
-	pd_verdict(svc->id, state == PKT_FRAGMENT ? PD_V_pass_fragment :
-			    state == PKT_OPTIONS ? PD_V_pass_options : PD_V_pass_truncated);
+	pd_verdict(svc->id, state == PKT_FRAGMENT  ? PD_V_pass_fragment
+			    : state == PKT_OPTIONS ? PD_V_pass_options
+						   : PD_V_pass_truncated);
 	return PD_NEXT;
 }
 
-static __always_inline int client_udp_request(pd_ctx *ctx, const struct pd_service *svc, const struct pkt *p)
+static __always_inline int client_udp_request(pd_ctx *ctx, const struct pd_service *svc,
+					      const struct pkt *p)
 {
 	__u32 zero = 0, ifindex = ctx->ifindex, why;
 	struct pd_interface *i = bpf_map_lookup_elem(&interfaces, &ifindex);
@@ -605,7 +615,7 @@ static long client_reply_loop(__u32 i, void *ctx)
 	struct client_loop *l = ctx;
 	struct feed *f = &l->r->f;
 	struct pd_stream *st = &l->c->stream;
-	struct ring_pop r = { .st = st };
+	struct ring_pop r = {.st = st};
 	int ev;
 
 	if (!feed_window(l->ctx, f, &st->rep))
@@ -621,7 +631,8 @@ static long client_reply_loop(__u32 i, void *ctx)
 		return 1;
 	}
 	f->at = f->base + f->step.pos;
-	if (!(ev & WIRE_EV_DONE) || f->step.kind == WIRE_KIND_PUSH || f->step.kind == WIRE_KIND_PART)
+	if (!(ev & WIRE_EV_DONE) || f->step.kind == WIRE_KIND_PUSH ||
+	    f->step.kind == WIRE_KIND_PART)
 		return 0;
 	if (!ring_reply(&r)) {
 		f->bad = 1;
@@ -634,9 +645,10 @@ static long client_reply_loop(__u32 i, void *ctx)
 }
 
 static __always_inline void client_feed_reply(pd_ctx *ctx, struct client_room *r, struct pd_conn *c,
-					      const struct pd_service *svc, const struct pkt *p, __u32 late)
+					      const struct pd_service *svc, const struct pkt *p,
+					      __u32 late)
 {
-	struct client_loop l = { .ctx = ctx, .r = r, .c = c, .svc = svc };
+	struct client_loop l = {.ctx = ctx, .r = r, .c = c, .svc = svc};
 	struct pd_stream *st = &c->stream;
 	struct feed *f = &r->f;
 
@@ -663,8 +675,8 @@ static __always_inline void client_missed(struct pd_conn *c, const struct pkt *p
 	bpf_spin_unlock(&c->lock);
 }
 
-static __always_inline int client_tcp_reply(pd_ctx *ctx, struct client_room *r, const struct pd_service *svc,
-					    struct pkt *p)
+static __always_inline int client_tcp_reply(pd_ctx *ctx, struct client_room *r,
+					    const struct pd_service *svc, struct pkt *p)
 {
 	struct pd_conn *c = bpf_map_lookup_elem(&connections, &p->t);
 	struct decision *d = &r->d;
@@ -680,7 +692,8 @@ static __always_inline int client_tcp_reply(pd_ctx *ctx, struct client_room *r, 
 	c->seen = o->now;
 	if (p->flags & TCPF_SYN)
 		return client_syn_ack(ctx, r, c, svc, p);
-	if (c->state == PD_CONN_LIVE && before(c->c_nxt - c->sum_n + !!(c->fins & PD_FIN_CLIENT), p->ack))
+	if (c->state == PD_CONN_LIVE &&
+	    before(c->c_nxt - c->sum_n + !!(c->fins & PD_FIN_CLIENT), p->ack))
 		client_missed(c, p);
 	if (p->plen && __sync_val_compare_and_swap(&c->stream.rep_busy, 0, 1)) {
 		pd_verdict(svc->id, PD_V_drop_race);
@@ -747,7 +760,8 @@ static long sweep_connection(struct bpf_map *map, const struct pd_tuple *k, void
 	struct pd_conn *c;
 	bool over;
 
-	c = bpf_map_lookup_elem(&connections, k);	/* 6.1 takes no lock in the callback's own pointer */
+	c = bpf_map_lookup_elem(&connections,
+				k); /* 6.1 takes no lock in the callback's own pointer */
 	if (!c)
 		return 0;
 	if (c->state == PD_CONN_DEAD) {
@@ -773,7 +787,7 @@ static long sweep_connection(struct bpf_map *map, const struct pd_tuple *k, void
 SEC("tc")
 int sweep_connections(struct __sk_buff *ctx)
 {
-	struct sweep s = { .now = bpf_ktime_get_boot_ns() };
+	struct sweep s = {.now = bpf_ktime_get_boot_ns()};
 
 	bpf_for_each_map_elem(&connections, sweep_connection, &s, 0);
 	return s.deleted;

@@ -7,7 +7,8 @@
 
 static __always_inline void pd_verdict_at(__u32 service, __u32 verdict, __u32 line)
 {
-	__u32 i = (service & (PD_SERVICES_MAX - 1)) * PD_VERDICTS_MAX + (verdict & (PD_VERDICTS_MAX - 1));
+	__u32 i = (service & (PD_SERVICES_MAX - 1)) * PD_VERDICTS_MAX +
+		  (verdict & (PD_VERDICTS_MAX - 1));
 	struct pd_verdict *v = bpf_map_lookup_elem(&verdicts, &i);
 
 	if (!v)
@@ -34,7 +35,8 @@ static __always_inline void pd_count(__u32 service, __u32 counter)
 }
 
 /* Tell the daemon of something rare. A full ring is counted, never waited for. */
-static __always_inline void pd_event_at(__u32 service, __u32 type, const struct pd_tuple *flow, __u32 line)
+static __always_inline void pd_event_at(__u32 service, __u32 type, const struct pd_tuple *flow,
+					__u32 line)
 {
 	struct pd_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 

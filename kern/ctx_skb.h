@@ -8,7 +8,7 @@
 
 typedef struct __sk_buff pd_ctx;
 
-#define PD_NEXT TC_ACT_UNSPEC	/* not ours, or done with: the next filter may look */
+#define PD_NEXT TC_ACT_UNSPEC /* not ours, or done with: the next filter may look */
 #define PD_DROP TC_ACT_SHOT
 
 static __always_inline long pd_load(pd_ctx *ctx, __u32 off, void *to, __u32 len)
@@ -49,7 +49,8 @@ static __always_inline bool pd_pull_headers(pd_ctx *ctx)
 	return !bpf_skb_pull_data(ctx, want);
 }
 
-/* CHECKSUM_PARTIAL: the sender left the checksum to the device. Read by CO-RE: bpf_cast_to_kern_ctx() is 6.2+. */
+/* CHECKSUM_PARTIAL: the sender left the checksum to the device. Read by CO-RE:
+ * bpf_cast_to_kern_ctx() is 6.2+. */
 struct sk_buff___pd {
 	__u8 ip_summed : 2;
 } __attribute__((preserve_access_index));

@@ -28,7 +28,8 @@ static __always_inline long pd_resize(pd_ctx *ctx, __u32 len)
 	return bpf_xdp_adjust_tail(ctx, (int)(len - pd_len(ctx)));
 }
 
-/* Bytes the packet may grow by on this interface; asked before it is touched, for a failed try costs the whole program. */
+/* Bytes the packet may grow by on this interface; asked before it is touched, for a failed try
+ * costs the whole program. */
 static __always_inline __u32 pd_room(const struct pd_interface *i)
 {
 	return i->xdp_room;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Edge hook: XDP on an uplink. Answers datagrams where the packet can grow; everything else goes on to TC. */
+/* Edge hook: XDP on an uplink. Answers datagrams where the packet can grow; everything else goes on
+ * to TC. */
 #include "ctx_xdp.h"
 #include "udp.h"
 
@@ -21,7 +22,8 @@ int edge_client(struct xdp_md *ctx)
 	r = bpf_map_lookup_elem(&edge_rooms, &zero);
 	if (!r)
 		return XDP_PASS;
-	if (pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &r->p, true) != PKT_OK ||
+	if (pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &r->p, true) !=
+		    PKT_OK ||
 	    r->p.proto != IPPROTO_UDP)
 		return XDP_PASS;
 	svc = pkt_service(&r->p, PKT_OK);
@@ -37,7 +39,7 @@ int edge_client(struct xdp_md *ctx)
 		pd_verdict(svc->id, why);
 		return XDP_DROP;
 	}
-	return XDP_PASS;	/* TC looks at it next, and counts it */
+	return XDP_PASS; /* TC looks at it next, and counts it */
 }
 
 char LICENSE[] SEC("license") = "GPL";

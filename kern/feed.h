@@ -13,8 +13,9 @@
 #include "pandit.h"
 #include "proto.h"
 
-#define FEED_LOAD	512	/* bytes loaded at once */
-#define FEED_TOKENS	24576	/* tokens of one segment; a 64 KiB segment of the smallest ones has fewer */
+#define FEED_LOAD 512 /* bytes loaded at once */
+#define FEED_TOKENS \
+	24576 /* tokens of one segment; a 64 KiB segment of the smallest ones has fewer */
 
 /* The entry looked for. */
 struct wanted {
@@ -30,32 +31,33 @@ struct wanted {
 struct feed {
 	struct wire_win win;
 	struct wire_step step;
-	__u32 base;	/* segment offset of the window's first byte (signed) */
-	__u32 wlen;	/* valid bytes in the window */
-	__u32 at;	/* segment offset of the next token (signed) */
-	__u32 plen;	/* payload bytes of the segment */
-	__u32 poff;	/* their offset in the frame */
-	__u32 msgs;	/* messages completed */
-	__u32 tail;	/* the ring's tail while this segment is worked on */
-	__u32 start;	/* segment offset of the present message (signed) */
-	__u8 bad;	/* framing is lost */
-	__u8 more;	/* the last token is incomplete */
-	__u8 seen;	/* bit n: a request of enum pd_class n was seen */
-	__u8 verdict;	/* why the segment was not answered */
-	__u8 all_hit;	/* every request so far was found in the maps */
-	__u8 fill;	/* enum fill_state, home hook */
-	__u16 nkeys;	/* keys of the present message that were found */
-	__u32 ans_len;	/* bytes of the answer so far */
-	__u32 ans_csum;	/* their sum */
-	__u32 ans_start;/* where the answer to the present message starts */
-	__u32 fill_at;	/* segment offset where the reply to be kept starts */
-	__u32 fill_end;	/* and ends, without what is cut */
-	__u64 now;	/* boottime ns */
+	__u32 base;	 /* segment offset of the window's first byte (signed) */
+	__u32 wlen;	 /* valid bytes in the window */
+	__u32 at;	 /* segment offset of the next token (signed) */
+	__u32 plen;	 /* payload bytes of the segment */
+	__u32 poff;	 /* their offset in the frame */
+	__u32 msgs;	 /* messages completed */
+	__u32 tail;	 /* the ring's tail while this segment is worked on */
+	__u32 start;	 /* segment offset of the present message (signed) */
+	__u8 bad;	 /* framing is lost */
+	__u8 more;	 /* the last token is incomplete */
+	__u8 seen;	 /* bit n: a request of enum pd_class n was seen */
+	__u8 verdict;	 /* why the segment was not answered */
+	__u8 all_hit;	 /* every request so far was found in the maps */
+	__u8 fill;	 /* enum fill_state, home hook */
+	__u16 nkeys;	 /* keys of the present message that were found */
+	__u32 ans_len;	 /* bytes of the answer so far */
+	__u32 ans_csum;	 /* their sum */
+	__u32 ans_start; /* where the answer to the present message starts */
+	__u32 fill_at;	 /* segment offset where the reply to be kept starts */
+	__u32 fill_end;	 /* and ends, without what is cut */
+	__u64 now;	 /* boottime ns */
 	struct wanted want;
 };
 
 /* Start on a segment: take the carry back in front of it. */
-static __always_inline int feed_begin(pd_ctx *ctx, struct feed *f, __u32 poff, __u32 plen, __u8 *carry, __u16 *carry_len)
+static __always_inline int feed_begin(pd_ctx *ctx, struct feed *f, __u32 poff, __u32 plen,
+				      __u8 *carry, __u16 *carry_len)
 {
 	__u32 c = *carry_len, n = plen > FEED_LOAD ? FEED_LOAD : plen;
 
@@ -123,10 +125,13 @@ static __always_inline void feed_carry(struct feed *f, __u8 *carry, __u16 *carry
 	__u32 n = f->base + f->wlen - f->at, from = f->at - f->base;
 
 	if (f->base + f->wlen != f->plen) {
-		f->bad = 1;	/* a grammar asked for more than PD_TOKEN_MAX */
+		f->bad = 1; /* a grammar asked for more than PD_TOKEN_MAX */
 		return;
 	}
-	LIM(n, PD_TOKEN_MAX, { f->bad = 1; return; });
+	LIM(n, PD_TOKEN_MAX, {
+		f->bad = 1;
+		return;
+	});
 	if (bpf_probe_read_kernel(carry, n, f->win.b + (WIRE_HIDE(from) & (WIRE_WIN - 1)))) {
 		f->bad = 1;
 		return;

@@ -4,19 +4,22 @@
 #include "ctx_skb.h"
 #include "fill.h"
 
-/* The moment until which a reply to a request of `born` may be used. */
-static __always_inline __u64 fill_expiry(const struct pd_fill *fi, const struct pd_service *svc, __u64 now)
+/* The moment until which a reply to a request of `born` may be used; 0 = it may not be kept. */
+static __always_inline __u64 fill_expiry(const struct pd_fill *fi, const struct pd_service *svc,
+					 __u64 now)
 {
 	__u64 end = fi->born + svc->max_age;
-	__u64 key = fi->khash;	/* 6.1 takes no key from memory behind a pointer argument */
+	__u64 key = fi->khash; /* 6.1 takes no key from memory behind a pointer argument */
 	struct pd_ttl *t = bpf_map_lookup_elem(&ttls, &key);
 
 	if (!t)
 		return end;
 	if (now < t->first)
 		return end < t->first ? end : t->first;
-	if (now < t->last)
-		return end < t->last ? end : t->last;
+	/* the server's own moment comes a little later than ours: until it has surely passed,
+	 * nothing is certain */
+	if (now < t->last + TTL_SLACK)
+		return 0;
 	return end;
 }
 
@@ -47,14 +50,15 @@ static long fill_sum_loop(__u32 i, void *ctx)
 }
 
 /* The head of the entry. */
-static __always_inline void fill_head(struct pd_entry *h, const struct pd_fill *fi, const struct pd_service *svc,
-				      __u32 len, __u32 csum, __u64 now)
+static __always_inline void fill_head(struct pd_entry *h, const struct pd_fill *fi,
+				      const struct pd_service *svc, __u32 len, __u32 csum,
+				      __u64 expires)
 {
 	h->seq = bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
 	h->word = fi->word;
 	h->epoch = fi->epoch;
 	h->born = fi->born;
-	h->expires = fill_expiry(fi, svc, now);
+	h->expires = expires;
 	h->realm = fi->realm;
 	h->csum = csum;
 	h->service = svc->id;
@@ -66,7 +70,8 @@ static __always_inline void fill_head(struct pd_entry *h, const struct pd_fill *
 }
 
 /* Put it into the map of its size class and note the class at the slot. */
-static __always_inline void fill_put(struct fill_room *room, const struct pd_fill *fi, struct pd_slot *s, __u32 total)
+static __always_inline void fill_put(struct fill_room *room, const struct pd_fill *fi,
+				     struct pd_slot *s, __u32 total)
 {
 	__u64 key = fi->ehash;
 	__u32 cls;
@@ -84,11 +89,13 @@ static __always_inline void fill_put(struct fill_room *room, const struct pd_fil
 		s->classes |= 1 << cls;
 }
 
-int pd_fill_store(const struct pd_fill *fi, const struct pd_service *svc, __u32 off, __u32 len, __u64 now)
+int pd_fill_store(const struct pd_fill *fi, const struct pd_service *svc, __u32 off, __u32 len,
+		  __u64 now)
 {
 	struct fill_sum sum = {};
 	struct pd_authority *a;
 	__u32 pad = off;
+	__u64 expires;
 	struct pd_slot *s;
 	struct fill_room *room = fill_room();
 
@@ -98,8 +105,9 @@ int pd_fill_store(const struct pd_fill *fi, const struct pd_service *svc, __u32 
 	a = pd_authority_of(svc->authority);
 	if (!s || !a)
 		return 0;
-	if (READ_ONCE(s->word) != fi->word || READ_ONCE(a->word) != fi->epoch || pd_held(s->until, now) ||
-	    pd_held(a->until, now)) {
+	expires = fill_expiry(fi, svc, now);
+	if (!expires || READ_ONCE(s->word) != fi->word || READ_ONCE(a->word) != fi->epoch ||
+	    pd_held(s->until, now) || pd_held(a->until, now)) {
 		pd_count(svc->id, PD_C_fills_refused);
 		return 0;
 	}
@@ -111,7 +119,7 @@ int pd_fill_store(const struct pd_fill *fi, const struct pd_service *svc, __u32 
 	LIM(pad, PD_IDENT_MAX, return 0);
 	if (bpf_probe_read_kernel(room->e.data, pad, fi->ident))
 		return 0;
-	fill_head(&room->e.h, fi, svc, len, csum_fold32(sum.sum), now);
+	fill_head(&room->e.h, fi, svc, len, csum_fold32(sum.sum), expires);
 	fill_put(room, fi, s, off + len);
 	pd_count(svc->id, PD_C_fills);
 	return 1;

@@ -23,7 +23,8 @@ struct fill_room {
 	__u8 slack[PD_DATA_XL];
 };
 
-/* One row, per CPU. A map of its own: 6.1 takes no map value from memory behind a pointer argument. */
+/* One row, per CPU. A map of its own: 6.1 takes no map value from memory behind a pointer argument.
+ */
 PD_FILL_LINKAGE struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -44,11 +45,16 @@ static __always_inline struct fill_room *fill_room(void)
  * is copied here from fi, as is everything else. now: boottime ns. Returns 1
  * if the reply was kept.
  */
-int pd_fill_store(const struct pd_fill *fi, const struct pd_service *svc, __u32 off, __u32 len, __u64 now);
+int pd_fill_store(const struct pd_fill *fi, const struct pd_service *svc, __u32 off, __u32 len,
+		  __u64 now);
+
+#define TTL_SLACK \
+	2000000000ULL /* ns by which a server may expire a key later than the hook computes */
 
 /* Remember the read whose key and identity f->step reports. False: it may not be kept. */
-static __always_inline bool fill_arm(struct pd_fill *fi, struct feed *f, const struct pd_service *svc, __u64 realm,
-				     __u64 khash, __u64 seed)
+static __always_inline bool fill_arm(struct pd_fill *fi, struct feed *f,
+				     const struct pd_service *svc, __u64 realm, __u64 khash,
+				     __u64 seed)
 {
 	struct pd_slot *s = pd_slot_of(svc->authority, khash & (PD_SLOTS - 1));
 	struct pd_authority *a = pd_authority_of(svc->authority);
@@ -59,7 +65,8 @@ static __always_inline bool fill_arm(struct pd_fill *fi, struct feed *f, const s
 		return false;
 	fi->word = READ_ONCE(s->word);
 	fi->epoch = READ_ONCE(a->word);
-	if (((fi->word | fi->epoch) & PD_WORD_FLIGHT) || pd_held(s->until, f->now) || pd_held(a->until, f->now))
+	if (((fi->word | fi->epoch) & PD_WORD_FLIGHT) || pd_held(s->until, f->now) ||
+	    pd_held(a->until, f->now))
 		return false;
 	if (len != f->step.key_len)
 		ih = pd_hash(&f->win, f->step.ident_off, len, seed);
@@ -87,7 +94,8 @@ static __always_inline void fill_ttl(__u64 khash, const struct wire_step *s, __u
 	if (s->ttl_unit == WIRE_TTL_NONE || !set)
 		return;
 	at = s->ttl * 1000000;
-	at = s->ttl_unit == WIRE_TTL_MS ? now + at : (at > set->wall_offset ? at - set->wall_offset : 0);
+	at = s->ttl_unit == WIRE_TTL_MS ? now + at
+					: (at > set->wall_offset ? at - set->wall_offset : 0);
 	n.first = at;
 	n.last = at;
 	t = bpf_map_lookup_elem(&ttls, &khash);
@@ -115,7 +123,8 @@ static __always_inline void fill_off(struct pd_fill *fi, __u64 id)
 #define ASSEMBLY_GIVE_UP 30000000000ULL
 
 /* Claim a buffer for a reply that spans segments. */
-static __always_inline bool fill_claim(struct pd_fill *fi, __u64 id, const struct pd_service *svc, __u64 now)
+static __always_inline bool fill_claim(struct pd_fill *fi, __u64 id, const struct pd_service *svc,
+				       __u64 now)
 {
 	struct pd_assembly *a;
 	__u64 owner;
@@ -137,8 +146,9 @@ static __always_inline bool fill_claim(struct pd_fill *fi, __u64 id, const struc
 }
 
 /* Append the segment's bytes from `from` to `end` to the reply under assembly; false: give up. */
-static __always_inline bool fill_append(pd_ctx *ctx, struct pd_fill *fi, __u64 id, const struct pd_service *svc,
-					const struct feed *f, __u32 from, __u32 end)
+static __always_inline bool fill_append(pd_ctx *ctx, struct pd_fill *fi, __u64 id,
+					const struct pd_service *svc, const struct feed *f,
+					__u32 from, __u32 end)
 {
 	struct pd_assembly *a;
 	__u32 at, len = end - from, n = len;

@@ -5,7 +5,7 @@
 
 #include "l4.h"
 
-#define HEADERS_MAX 86	/* Ethernet, IPv6, TCP with a timestamp */
+#define HEADERS_MAX 86 /* Ethernet, IPv6, TCP with a timestamp */
 
 struct headers {
 	__u8 b[HEADERS_MAX + 10];

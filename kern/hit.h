@@ -33,7 +33,8 @@ static __always_inline bool hit_is(const struct pd_entry *e, const struct feed *
 {
 	const struct wanted *w = &f->want;
 
-	return e->realm == w->realm && e->op == w->op && e->ident_len == w->ident_len && e->service == w->service &&
+	return e->realm == w->realm && e->op == w->op && e->ident_len == w->ident_len &&
+	       e->service == w->service &&
 	       pd_ident_same(&f->win, f->step.ident_off, w->ident_len, (const void *)(e + 1));
 }
 
@@ -56,7 +57,8 @@ static __always_inline void answer_sum(struct feed *f, __u32 sum16)
 }
 
 /* Append the reply of a usable entry. Returns 0 or a verdict. */
-static __always_inline __u32 hit_copy(struct answer *ans, struct feed *f, const struct pd_entry *e, __u32 cls)
+static __always_inline __u32 hit_copy(struct answer *ans, struct feed *f, const struct pd_entry *e,
+				      __u32 cls)
 {
 	__u64 seq = READ_ONCE(e->seq);
 	__u32 n = e->reply_len, len = n, at = f->ans_len, off = (e->ident_len + 7) & ~7U;
@@ -69,7 +71,8 @@ static __always_inline __u32 hit_copy(struct answer *ans, struct feed *f, const 
 		return PD_V_miss_large;
 	if (n) {
 		LIM(n, PD_REPLY_MAX, return PD_V_miss_torn);
-		if (bpf_probe_read_kernel(ans->b + at, n, (const __u8 *)(e + 1) + (WIRE_HIDE(off) & 511)))
+		if (bpf_probe_read_kernel(ans->b + at, n,
+					  (const __u8 *)(e + 1) + (WIRE_HIDE(off) & 511)))
 			return PD_V_miss_torn;
 	}
 	barrier();
@@ -81,9 +84,10 @@ static __always_inline __u32 hit_copy(struct answer *ans, struct feed *f, const 
 	return 0;
 }
 
-/* Append the kept reply to the key that f->step reports. Returns 0 or the verdict why there is none. */
-static __always_inline __u32 hit_key(struct answer *ans, struct feed *f, const struct pd_service *svc, __u64 realm,
-				     __u64 seed)
+/* Append the kept reply to the key that f->step reports. Returns 0 or the verdict why there is
+ * none. */
+static __always_inline __u32 hit_key(struct answer *ans, struct feed *f,
+				     const struct pd_service *svc, __u64 realm, __u64 seed)
 {
 	struct wanted *w = &f->want;
 	__u64 kh = pd_hash(&f->win, f->step.key_off, f->step.key_len, seed), ih = kh;
@@ -100,7 +104,8 @@ static __always_inline __u32 hit_key(struct answer *ans, struct feed *f, const s
 		return PD_V_miss_cold;
 	w->word = READ_ONCE(s->word);
 	w->epoch = READ_ONCE(a->word);
-	if (((w->word | w->epoch) & PD_WORD_FLIGHT) || pd_held(s->until, f->now) || pd_held(a->until, f->now))
+	if (((w->word | w->epoch) & PD_WORD_FLIGHT) || pd_held(s->until, f->now) ||
+	    pd_held(a->until, f->now))
 		return PD_V_miss_inflight;
 	if (w->ident_len != f->step.key_len)
 		ih = pd_hash(&f->win, f->step.ident_off, w->ident_len, seed);

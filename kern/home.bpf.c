@@ -14,8 +14,8 @@
 
 enum fill_found {
 	FILL_NONE = 0,
-	FILL_WHOLE,	/* the reply starts in this segment and its end is known */
-	FILL_ENDS,	/* its end is known now, its start is in the assembly */
+	FILL_WHOLE, /* the reply starts in this segment and its end is known */
+	FILL_ENDS,  /* its end is known now, its start is in the assembly */
 };
 
 /* Give back everything a connection holds: its end was seen, or its place is taken (rule 8). */
@@ -29,13 +29,15 @@ static long home_drop_loop(__u32 i, void *ctx)
 	return 0;
 }
 
-static __always_inline void home_release(struct pd_flow *fl, const struct pd_service *svc, __u64 now)
+static __always_inline void home_release(struct pd_flow *fl, const struct pd_service *svc,
+					 __u64 now)
 {
 	struct pd_stream *st = &fl->stream;
-	struct ring_pop r = { .st = st, .authority = svc->authority, .words = 1 };
+	struct ring_pop r = {.st = st, .authority = svc->authority, .words = 1};
 	bool any = !ring_empty(st) || st->nheld || st->held_all;
 
-	if (st->req.nkeys & PD_NKEYS)	/* a write that was never sent to its end: all but the last are in the ring */
+	if (st->req.nkeys &
+	    PD_NKEYS) /* a write that was never sent to its end: all but the last are in the ring */
 		pd_slot_hold(svc->authority, st->req.slot, PD_WORD_END, now);
 	if (st->req.nkeys & PD_NKEYS_ALL)
 		pd_authority_hold(svc->authority, PD_WORD_END, now);
@@ -52,7 +54,8 @@ static __always_inline void home_release(struct pd_flow *fl, const struct pd_ser
 }
 
 /* Framing is lost: from here on every segment is a write to everything. */
-static __always_inline void home_lost(struct pd_flow *fl, const struct pd_service *svc, struct pkt *p, __u64 now)
+static __always_inline void home_lost(struct pd_flow *fl, const struct pd_service *svc,
+				      struct pkt *p, __u64 now)
 {
 	if (fl->unknown)
 		return;
@@ -64,7 +67,8 @@ static __always_inline void home_lost(struct pd_flow *fl, const struct pd_servic
 }
 
 /* Replies of a connection whose messages cannot be told apart: each may acknowledge a write. */
-static __always_inline void home_opaque_reply(struct pd_flow *fl, const struct pd_service *svc, __u64 now)
+static __always_inline void home_opaque_reply(struct pd_flow *fl, const struct pd_service *svc,
+					      __u64 now)
 {
 	if (fl->unknown) {
 		home_unknown(svc, __LINE__);
@@ -124,7 +128,8 @@ static __always_inline void home_done(struct home_loop *l, bool key)
 	if (!st->ses.opaque)
 		ring_request(st, f, l->svc->authority, true, fill);
 	else if (cls == PD_CLASS_WRITE_ALL || (cls == PD_CLASS_WRITE && !key))
-		/* the end of such a write cannot be told: nothing is kept until it is surely over */
+		/* the end of such a write cannot be told: nothing is kept until it is surely over
+		 */
 		pd_authority_hold(l->svc->authority, PD_WORD_BUMP, f->now);
 	st->req.nkeys = 0;
 }
@@ -161,7 +166,8 @@ static __always_inline void home_feed_request(pd_ctx *ctx, struct home_room *r, 
 	const struct pd_settings *set = pd_settings();
 	struct pd_stream *st = &fl->stream;
 	struct feed *f = &r->f;
-	struct home_loop l = { .ctx = ctx, .f = f, .fl = fl, .svc = svc, .seed = set ? set->seed : 0 };
+	struct home_loop l = {
+		.ctx = ctx, .f = f, .fl = fl, .svc = svc, .seed = set ? set->seed : 0};
 
 	f->tail = st->tail;
 	if (feed_begin(ctx, f, p->poff, p->plen, st->carry, &st->carry_len))
@@ -184,11 +190,12 @@ static __always_inline void home_feed_request(pd_ctx *ctx, struct home_room *r, 
 }
 
 /* A SYN: a new flow, or a note on the old one until the server answers it (rule 6). */
-static __always_inline int home_syn(struct home_room *r, const struct pd_service *svc, struct pkt *p)
+static __always_inline int home_syn(struct home_room *r, const struct pd_service *svc,
+				    struct pkt *p)
 {
 	struct pd_flow *fl = bpf_map_lookup_elem(&flows, &p->t);
 
-	if (p->plen) {	/* TCP Fast Open */
+	if (p->plen) { /* TCP Fast Open */
 		home_unknown(svc, __LINE__);
 		return PD_NEXT;
 	}
@@ -218,8 +225,8 @@ static __always_inline int home_syn(struct home_room *r, const struct pd_service
 	return PD_NEXT;
 }
 
-static __always_inline int home_tcp_request(pd_ctx *ctx, struct home_room *r, const struct pd_service *svc,
-					    struct pkt *p)
+static __always_inline int home_tcp_request(pd_ctx *ctx, struct home_room *r,
+					    const struct pd_service *svc, struct pkt *p)
 {
 	struct pd_flow *fl;
 	__u32 late = 0;
@@ -312,11 +319,11 @@ static __always_inline int home_reply_done(struct home_loop *l)
 	struct feed *f = l->f;
 	struct pd_flow *fl = l->fl;
 	struct pd_stream *st = &fl->stream;
-	struct ring_pop r = { .st = st, .authority = l->svc->authority, .words = 1 };
+	struct ring_pop r = {.st = st, .authority = l->svc->authority, .words = 1};
 	__u32 kind = f->step.kind;
 
 	if (kind == WIRE_KIND_PUSH || kind == WIRE_KIND_PART) {
-		if (fl->fill.armed == PD_FILL_PART)	/* what was assembled is not the reply alone */
+		if (fl->fill.armed == PD_FILL_PART) /* what was assembled is not the reply alone */
 			fill_off(&fl->fill, fl->id);
 		return 0;
 	}
@@ -370,7 +377,8 @@ static long home_reply_loop(__u32 i, void *ctx)
 }
 
 /* The reply under assembly is complete. */
-static __always_inline void home_fill_assembled(struct home_room *r, struct pd_flow *fl, const struct pd_service *svc)
+static __always_inline void home_fill_assembled(struct home_room *r, struct pd_flow *fl,
+						const struct pd_service *svc)
 {
 	struct pd_assembly *a = bpf_map_lookup_elem(&assemblies, &fl->fill.assembly);
 	__u32 off = (fl->fill.ident_len + 7) & ~7U, len = fl->fill.reply_len, n = len;
@@ -378,7 +386,7 @@ static __always_inline void home_fill_assembled(struct home_room *r, struct pd_f
 
 	if (!a || !room || a->owner != fl->id)
 		return;
-	LIM(n, PD_REPLY_MAX, return);
+	LIM(n, PD_REPLY_MAX, return );
 	if (bpf_probe_read_kernel(room->e.data + (WIRE_HIDE(off) & 511), n, a->data))
 		return;
 	pd_fill_store(&fl->fill, svc, off, len, r->f.now);
@@ -399,7 +407,7 @@ static __always_inline void home_fill(pd_ctx *ctx, struct home_room *r, struct p
 			return;
 		if (fi->armed == PD_FILL_WAIT) {
 			if (!st->rep.phase && !st->rep.left && !st->rep.skip && !st->rep_carry_len)
-				return;		/* its reply has not begun */
+				return; /* its reply has not begun */
 			from = f->start;
 		}
 		if (!fill_append(ctx, fi, fl->id, svc, f, from, end))
@@ -413,7 +421,7 @@ static __always_inline void home_fill(pd_ctx *ctx, struct home_room *r, struct p
 		home_fill_whole(ctx, r, fl, svc, from, end);
 	} else {
 		if ((__s32)end <= 0)
-			fi->reply_len += end;	/* what is cut began in an earlier segment */
+			fi->reply_len += end; /* what is cut began in an earlier segment */
 		else
 			ok = fill_append(ctx, fi, fl->id, svc, f, from, end);
 		if (ok && end != f->fill_end) {
@@ -451,7 +459,7 @@ static __always_inline void home_feed_reply(pd_ctx *ctx, struct home_room *r, st
 {
 	struct pd_stream *st = &fl->stream;
 	struct feed *f = &r->f;
-	struct home_loop l = { .ctx = ctx, .f = f, .fl = fl, .svc = svc };
+	struct home_loop l = {.ctx = ctx, .f = f, .fl = fl, .svc = svc};
 
 	f->fill = FILL_NONE;
 	if (feed_begin(ctx, f, p->poff, p->plen, st->rep_carry, &st->rep_carry_len)) {
@@ -477,13 +485,13 @@ static __always_inline void home_feed_reply(pd_ctx *ctx, struct home_room *r, st
 }
 
 /* The server's SYN-ACK: the flow is live, or its place is taken by a new one. */
-static __always_inline void home_syn_ack(struct home_room *r, struct pd_flow *fl, const struct pd_service *svc,
-					 struct pkt *p)
+static __always_inline void home_syn_ack(struct home_room *r, struct pd_flow *fl,
+					 const struct pd_service *svc, struct pkt *p)
 {
 	if (p->ack != fl->syn_seq + 1)
 		return;
 	if (fl->state != PD_CONN_SYN && fl->s_nxt == p->seq + 1 && fl->c_nxt == p->ack)
-		return;		/* sent again */
+		return; /* sent again */
 	if (fl->state != PD_CONN_SYN) {
 		home_release(fl, svc, r->f.now);
 		pd_zero(&fl->stream, sizeof(fl->stream));
@@ -500,7 +508,8 @@ static __always_inline void home_syn_ack(struct home_room *r, struct pd_flow *fl
 }
 
 /* The end of a stream. Both ended, or an exact reset: what is in flight is over. */
-static __always_inline void home_close(struct pd_flow *fl, const struct pd_service *svc, struct pkt *p, __u64 now)
+static __always_inline void home_close(struct pd_flow *fl, const struct pd_service *svc,
+				       struct pkt *p, __u64 now)
 {
 	if (p->flags & TCPF_RST) {
 		if (p->seq != fl->s_nxt || fl->state == PD_CONN_SYN)
@@ -514,8 +523,8 @@ static __always_inline void home_close(struct pd_flow *fl, const struct pd_servi
 	}
 }
 
-static __always_inline int home_tcp_reply(pd_ctx *ctx, struct home_room *r, const struct pd_service *svc,
-					  struct pkt *p)
+static __always_inline int home_tcp_reply(pd_ctx *ctx, struct home_room *r,
+					  const struct pd_service *svc, struct pkt *p)
 {
 	struct pd_flow *fl = bpf_map_lookup_elem(&flows, &p->t);
 	__u32 late;
@@ -532,7 +541,7 @@ static __always_inline int home_tcp_reply(pd_ctx *ctx, struct home_room *r, cons
 		return PD_NEXT;
 	}
 	if ((p->flags & TCPF_ACK) && fl->state == PD_CONN_LIVE && before(fl->c_nxt + 1, p->ack)) {
-		home_lost(fl, svc, p, r->f.now);	/* the server has bytes that did not pass here */
+		home_lost(fl, svc, p, r->f.now); /* the server has bytes that did not pass here */
 		fl->c_nxt = p->ack;
 	}
 	if (__sync_val_compare_and_swap(&fl->stream.rep_busy, 0, 1)) {
@@ -598,7 +607,7 @@ int home_reply(struct __sk_buff *ctx)
 
 static long sweep_flow(struct bpf_map *map, const struct pd_tuple *k, struct pd_flow *fl, void *ctx)
 {
-	struct pd_service svc = { .id = fl->service, .authority = fl->authority };
+	struct pd_service svc = {.id = fl->service, .authority = fl->authority};
 	struct sweep *s = ctx;
 
 	if (fl->state == PD_CONN_DEAD) {
@@ -624,7 +633,7 @@ static long sweep_ttl(struct bpf_map *map, const __u64 *k, struct pd_ttl *t, voi
 {
 	struct sweep *s = ctx;
 
-	if (t->last < s->now)
+	if (t->last + TTL_SLACK < s->now)
 		bpf_map_delete_elem(map, k);
 	return 0;
 }
@@ -634,7 +643,7 @@ SEC("tc")
 int sweep_flows(struct __sk_buff *ctx)
 {
 	const struct pd_settings *set = pd_settings();
-	struct sweep s = { .now = bpf_ktime_get_boot_ns(), .grace = set ? set->grace : 1000000000 };
+	struct sweep s = {.now = bpf_ktime_get_boot_ns(), .grace = set ? set->grace : 1000000000};
 
 	bpf_for_each_map_elem(&datagrams, sweep_datagram, &s, 0);
 	bpf_for_each_map_elem(&flows, sweep_flow, &s, 0);

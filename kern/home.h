@@ -11,10 +11,10 @@ struct home_room {
 	struct feed f;
 	struct pkt p;
 	struct pd_dgram_key dgram;
-	struct pd_parse parse;		/* of a datagram */
+	struct pd_parse parse; /* of a datagram */
 	struct pd_session session;
-	struct pd_fill fill;		/* of a datagram */
-	struct pd_flow fresh;		/* a new flow */
+	struct pd_fill fill;  /* of a datagram */
+	struct pd_flow fresh; /* a new flow */
 };
 
 /* Row 0: requests, row 1: replies. */
@@ -72,7 +72,7 @@ static __always_inline void home_fill_whole(pd_ctx *ctx, struct home_room *r, st
 		return;
 	}
 	if (n) {
-		LIM(n, PD_REPLY_MAX, return);
+		LIM(n, PD_REPLY_MAX, return );
 		if (pd_load(ctx, r->f.poff + from, room->e.data + (WIRE_HIDE(off) & 511), n))
 			return;
 	}

@@ -18,7 +18,7 @@ struct home_dgram {
 	__u64 seed;
 	__u32 nkeys;
 	__u32 cls;
-	__u32 held;	/* its slots are out of use for the grace time */
+	__u32 held; /* its slots are out of use for the grace time */
 };
 
 static long home_dgram_loop(__u32 i, void *ctx)
@@ -38,10 +38,11 @@ static long home_dgram_loop(__u32 i, void *ctx)
 	if (ev & WIRE_EV_KEY) {
 		l->r->parse.khash = pd_hash(&f->win, f->step.key_off, f->step.key_len, l->seed);
 		l->nkeys++;
-		if (f->step.cls == PD_CLASS_WRITE && (l->nkeys > 1 || !(ev & WIRE_EV_DONE) ||
-						      (f->step.flags & PD_REQ_NOREPLY))) {
+		if (f->step.cls == PD_CLASS_WRITE &&
+		    (l->nkeys > 1 || !(ev & WIRE_EV_DONE) || (f->step.flags & PD_REQ_NOREPLY))) {
 			l->held = 1;
-			pd_slot_hold(l->svc->authority, l->r->parse.khash & (PD_SLOTS - 1), PD_WORD_BUMP, f->now);
+			pd_slot_hold(l->svc->authority, l->r->parse.khash & (PD_SLOTS - 1),
+				     PD_WORD_BUMP, f->now);
 		}
 		l->r->fill.slot = l->r->parse.khash & (PD_SLOTS - 1);
 	}
@@ -90,11 +91,11 @@ static __always_inline void home_dgram_note(struct home_room *r, const struct pd
 		pd_authority_hold(svc->authority, PD_WORD_BUMP, r->f.now);
 }
 
-static __always_inline int home_udp_request(pd_ctx *ctx, struct home_room *r, const struct pd_service *svc,
-					    struct pkt *p)
+static __always_inline int home_udp_request(pd_ctx *ctx, struct home_room *r,
+					    const struct pd_service *svc, struct pkt *p)
 {
 	const struct pd_settings *set = pd_settings();
-	struct home_dgram l = { .ctx = ctx, .r = r, .svc = svc, .seed = set ? set->seed : 0 };
+	struct home_dgram l = {.ctx = ctx, .r = r, .svc = svc, .seed = set ? set->seed : 0};
 	struct pd_dgram_key *k = &r->dgram;
 	struct feed *f = &r->f;
 	__u16 no_carry = 0;
@@ -121,26 +122,30 @@ static __always_inline int home_udp_request(pd_ctx *ctx, struct home_room *r, co
 		pd_authority_hold(svc->authority, PD_WORD_BUMP, f->now);
 		l.cls = PD_CLASS_WRITE_ALL;
 	} else {
-		pd_verdict(svc->id, l.cls == PD_CLASS_READ ? PD_V_home_read :
-				    l.cls == PD_CLASS_WRITE ? PD_V_home_write :
-				    l.cls == PD_CLASS_WRITE_ALL ? PD_V_home_write_all : PD_V_home_other);
+		pd_verdict(svc->id, l.cls == PD_CLASS_READ	  ? PD_V_home_read
+				    : l.cls == PD_CLASS_WRITE	  ? PD_V_home_write
+				    : l.cls == PD_CLASS_WRITE_ALL ? PD_V_home_write_all
+								  : PD_V_home_other);
 	}
-	/* memcached answers several keys by several datagrams that each call themselves the only one */
+	/* memcached answers several keys by several datagrams that each call themselves the only
+	 * one */
 	if (l.nkeys > 1 && l.cls == PD_CLASS_READ) {
 		r->fill.armed = 0;
 		l.cls = PD_CLASS_PEEK;
 	}
 	if (l.cls == PD_CLASS_WRITE || l.cls == PD_CLASS_WRITE_ALL)
 		pd_count(svc->id, l.cls == PD_CLASS_WRITE ? PD_C_invalidations : PD_C_writes_all);
-	/* a write of several keys, or without a reply, has taken its slots out of use for the grace time */
+	/* a write of several keys, or without a reply, has taken its slots out of use for the grace
+	 * time */
 	if (l.cls == PD_CLASS_WRITE && l.held)
 		l.cls = PD_CLASS_PEEK;
 	home_dgram_note(r, svc, k, l.cls);
 	return PD_NEXT;
 }
 
-static __always_inline void home_dgram_reply(pd_ctx *ctx, struct home_room *r, const struct pd_service *svc,
-					     struct pkt *p, struct pd_dgram *d)
+static __always_inline void home_dgram_reply(pd_ctx *ctx, struct home_room *r,
+					     const struct pd_service *svc, struct pkt *p,
+					     struct pd_dgram *d)
 {
 	struct feed *f = &r->f;
 	__u32 end;
@@ -181,8 +186,8 @@ static __always_inline void home_dgram_end(const struct pd_dgram_key *k, const s
 		pd_slot_add(authority, slot, PD_WORD_END);
 }
 
-static __always_inline int home_udp_reply(pd_ctx *ctx, struct home_room *r, const struct pd_service *svc,
-					  struct pkt *p)
+static __always_inline int home_udp_reply(pd_ctx *ctx, struct home_room *r,
+					  const struct pd_service *svc, struct pkt *p)
 {
 	struct pd_dgram_key *k = &r->dgram;
 	struct feed *f = &r->f;
@@ -213,14 +218,16 @@ static __always_inline int home_udp_reply(pd_ctx *ctx, struct home_room *r, cons
 	else if (whole && d->copies == 1 && d->fill.armed)
 		home_dgram_reply(ctx, r, svc, p, d);
 	pd_verdict(svc->id, PD_V_home_reply);
-	/* What may be answered by several datagrams keeps its row for the sweep: their order is not ours to know. */
+	/* What may be answered by several datagrams keeps its row for the sweep: their order is not
+	 * ours to know. */
 	if (d->cls == PD_CLASS_WRITE ||
 	    (whole && d->cls == PD_CLASS_READ && __sync_fetch_and_add(&d->copies, -1) == 1))
 		home_dgram_end(k, d);
 	return PD_NEXT;
 }
 
-static long sweep_datagram(struct bpf_map *map, const struct pd_dgram_key *k, struct pd_dgram *d, void *ctx)
+static long sweep_datagram(struct bpf_map *map, const struct pd_dgram_key *k, struct pd_dgram *d,
+			   void *ctx)
 {
 	const struct sweep *s = ctx;
 

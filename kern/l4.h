@@ -23,25 +23,25 @@
 #define TCPF_URG 0x20
 
 enum pkt_state {
-	PKT_OTHER = 0,	/* no IP packet, or not TCP or UDP: not ours */
+	PKT_OTHER = 0, /* no IP packet, or not TCP or UDP: not ours */
 	PKT_OK,
 	PKT_FRAGMENT,
-	PKT_OPTIONS,	/* VLAN, or more extension headers than we walk */
+	PKT_OPTIONS, /* VLAN, or more extension headers than we walk */
 	PKT_TRUNCATED,
 };
 
 struct pkt {
-	struct pd_tuple t;	/* oriented: client first, whichever way the packet goes */
-	__u32 poff, plen;	/* payload: offset from the frame's start, bytes */
-	__u32 seq, ack;		/* host order */
-	__u32 tsval;		/* of a timestamps option in its usual place; network order; 0 = none */
-	__u16 win;		/* network order */
-	__u16 l4off;		/* offset of the TCP or UDP header */
-	__u8 doff;		/* bytes of the TCP header */
-	__u8 flags;		/* TCPF_* */
+	struct pd_tuple t; /* oriented: client first, whichever way the packet goes */
+	__u32 poff, plen;  /* payload: offset from the frame's start, bytes */
+	__u32 seq, ack;	   /* host order */
+	__u32 tsval;	   /* of a timestamps option in its usual place; network order; 0 = none */
+	__u16 win;	   /* network order */
+	__u16 l4off;	   /* offset of the TCP or UDP header */
+	__u8 doff;	   /* bytes of the TCP header */
+	__u8 flags;	   /* TCPF_* */
 	__u8 proto;
 	__u8 v6;
-	__u8 plain;		/* no options that an answer cannot mirror */
+	__u8 plain; /* no options that an answer cannot mirror */
 	__u8 pad[3];
 };
 
@@ -60,8 +60,10 @@ static __always_inline void pkt_copy_ip(struct pd_ip *ip, const void *from)
 	__builtin_memcpy(ip, from, 16);
 }
 
-/* Addresses and the offset of the L4 header. to_server: the packet travels from client to server. */
-static __always_inline int pkt_l3(void *data, void *end, struct pkt *p, bool to_server, __u32 *l4, __u32 *total)
+/* Addresses and the offset of the L4 header. to_server: the packet travels from client to server.
+ */
+static __always_inline int pkt_l3(void *data, void *end, struct pkt *p, bool to_server, __u32 *l4,
+				  __u32 *total)
 {
 	struct ethhdr *e = data;
 
@@ -104,7 +106,8 @@ static __always_inline int pkt_l3(void *data, void *end, struct pkt *p, bool to_
 	return PKT_OTHER;
 }
 
-static __always_inline int pkt_tcp(void *data, void *end, struct pkt *p, bool to_server, __u32 l4, __u32 total)
+static __always_inline int pkt_tcp(void *data, void *end, struct pkt *p, bool to_server, __u32 l4,
+				   __u32 total)
 {
 	struct tcphdr *t;
 	__u32 *opt;
@@ -136,7 +139,8 @@ static __always_inline int pkt_tcp(void *data, void *end, struct pkt *p, bool to
 	return PKT_OK;
 }
 
-static __always_inline int pkt_udp(void *data, void *end, struct pkt *p, bool to_server, __u32 l4, __u32 total)
+static __always_inline int pkt_udp(void *data, void *end, struct pkt *p, bool to_server, __u32 l4,
+				   __u32 total)
 {
 	struct udphdr *u;
 

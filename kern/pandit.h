@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What every kernel object includes: the contract of maps/, the maps, and the idioms the verifiers of 6.1 to 6.18 accept. */
+/* What every kernel object includes: the contract of maps/, the maps, and the idioms the verifiers
+ * of 6.1 to 6.18 accept. */
 #ifndef PD_KERN_PANDIT_H
 #define PD_KERN_PANDIT_H
 
@@ -17,7 +18,7 @@ struct bpf_map;
 #ifndef barrier
 #define barrier() asm volatile("" ::: "memory")
 #endif
-#define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
+#define READ_ONCE(x)	 (*(volatile typeof(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
 
 /*
@@ -25,14 +26,14 @@ struct bpf_map;
  * `== 0`, and clang drops checks it can prove. Evaluates `fail` when v is not
  * in 1..max.
  */
-#define LIM(v, max, fail)					\
-	do {							\
-		__u32 lim_ = (v) - 1;				\
-		asm volatile("" : "+r"(lim_));			\
-		if (lim_ > (max) - 1)				\
-			fail;					\
-		asm volatile("" : "+r"(lim_));			\
-		(v) = lim_ + 1;					\
+#define LIM(v, max, fail)                      \
+	do {                                   \
+		__u32 lim_ = (v)-1;            \
+		asm volatile("" : "+r"(lim_)); \
+		if (lim_ > (max)-1)            \
+			fail;                  \
+		asm volatile("" : "+r"(lim_)); \
+		(v) = lim_ + 1;                \
 	} while (0)
 
 /* Sequence arithmetic of RFC 9293 section 3.4: a is before b. */
@@ -66,13 +67,13 @@ static __always_inline void pd_zero(void *to, __u32 len)
 #else
 #define PD_MAP_LINKAGE extern
 #endif
-#define MAP(n, t, k, v, m, f, life)				\
-	PD_MAP_LINKAGE struct {					\
-		__uint(type, BPF_MAP_TYPE_##t);			\
-		__uint(max_entries, m);				\
-		__uint(map_flags, f);				\
-		__type(key, k);					\
-		__type(value, v);				\
+#define MAP(n, t, k, v, m, f, life)             \
+	PD_MAP_LINKAGE struct {                 \
+		__uint(type, BPF_MAP_TYPE_##t); \
+		__uint(max_entries, m);         \
+		__uint(map_flags, f);           \
+		__type(key, k);                 \
+		__type(value, v);               \
 	} n SEC(".maps");
 #include "maps/maps.def"
 #undef MAP

@@ -5,7 +5,8 @@
 
 #include "headers.h"
 
-/* What a TCP answer says in its header: sequence numbers in host order, the rest in network order. */
+/* What a TCP answer says in its header: sequence numbers in host order, the rest in network order.
+ */
 struct tcp_answer {
 	__u32 seq, ack;
 	__u32 tsval;
@@ -57,7 +58,8 @@ static __always_inline void reply_tcp(__u8 *t, const struct tcp_answer *a, bool 
  * Returns 0, or -1 when the packet could not be resized: it is spoilt then.
  */
 static __always_inline int reply_build(pd_ctx *ctx, struct headers *hd, const struct pkt *p,
-				       const struct tcp_answer *a, const __u8 *data, __u32 len, __u32 csum)
+				       const struct tcp_answer *a, const __u8 *data, __u32 len,
+				       __u32 csum)
 {
 	bool stamp = p->doff == 32, partial = pd_csum_partial(ctx);
 	__u32 hl = p->poff, n = len, l4len = p->doff + len;
@@ -68,11 +70,13 @@ static __always_inline int reply_build(pd_ctx *ctx, struct headers *hd, const st
 	if (p->v6) {
 		l3_swap(hd->b, true);
 		reply_tcp(hd->b + 54, a, stamp, p->tsval);
-		tcp_checksum(hd->b + 54, stamp, partial, l3_length(hd->b, true, IPPROTO_TCP, l4len), csum);
+		tcp_checksum(hd->b + 54, stamp, partial, l3_length(hd->b, true, IPPROTO_TCP, l4len),
+			     csum);
 	} else {
 		l3_swap(hd->b, false);
 		reply_tcp(hd->b + 34, a, stamp, p->tsval);
-		tcp_checksum(hd->b + 34, stamp, partial, l3_length(hd->b, false, IPPROTO_TCP, l4len), csum);
+		tcp_checksum(hd->b + 34, stamp, partial,
+			     l3_length(hd->b, false, IPPROTO_TCP, l4len), csum);
 	}
 	if (pd_store(ctx, 0, hd->b, hl))
 		return -1;
@@ -113,11 +117,12 @@ static __always_inline int reply_inject_ack(pd_ctx *ctx, struct headers *hd, con
 	return bpf_clone_redirect(ctx, ctx->ifindex, BPF_F_INGRESS) ? -1 : 0;
 }
 
-/* Rewrite sequence and acknowledgement numbers in place; a full checksum is corrected, a partial one stays. */
+/* Rewrite sequence and acknowledgement numbers in place; a full checksum is corrected, a partial
+ * one stays. */
 static __always_inline void reply_translate(pd_ctx *ctx, const struct pkt *p, __u32 seq, __u32 ack)
 {
-	__u32 from[2] = { bpf_htonl(p->seq), bpf_htonl(p->ack) };
-	__u32 to[2] = { bpf_htonl(seq), bpf_htonl(ack) };
+	__u32 from[2] = {bpf_htonl(p->seq), bpf_htonl(p->ack)};
+	__u32 to[2] = {bpf_htonl(seq), bpf_htonl(ack)};
 	__s64 d;
 
 	if (from[0] == to[0] && from[1] == to[1])
@@ -134,7 +139,7 @@ static __always_inline int reply_send(pd_ctx *ctx, const struct pd_interface *i,
 
 	if (i && (i->flags & PD_IF_PEER))
 		return bpf_redirect_peer(ifindex, 0);
-	ctx->mark = mark;	/* the hook at the egress lets its own answers through */
+	ctx->mark = mark; /* the hook at the egress lets its own answers through */
 	return bpf_redirect(ifindex, 0);
 }
 

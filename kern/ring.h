@@ -11,11 +11,12 @@
 #include "feed.h"
 #include "words.h"
 
-#define RING_KEYS 16	/* keys of one write that get a slot each */
+#define RING_KEYS 16 /* keys of one write that get a slot each */
 
 static __always_inline bool ring_empty(const struct pd_stream *st)
 {
-	return READ_ONCE(st->head) == READ_ONCE(st->tail) && READ_ONCE(st->over) == READ_ONCE(st->over_done);
+	return READ_ONCE(st->head) == READ_ONCE(st->tail) &&
+	       READ_ONCE(st->over) == READ_ONCE(st->over_done);
 }
 
 /* Room for a request of `items` items, in order after everything older? */
@@ -25,7 +26,8 @@ static __always_inline bool ring_room(const struct pd_stream *st, const struct f
 	       f->tail - READ_ONCE(st->head) + items <= PD_RING;
 }
 
-static __always_inline void ring_put(struct pd_stream *st, struct feed *f, __u8 cls, __u8 flags, __u16 arg)
+static __always_inline void ring_put(struct pd_stream *st, struct feed *f, __u8 cls, __u8 flags,
+				     __u16 arg)
 {
 	struct pd_item *i = &st->ring[WIRE_HIDE(f->tail) & (PD_RING - 1)];
 
@@ -36,7 +38,8 @@ static __always_inline void ring_put(struct pd_stream *st, struct feed *f, __u8 
 }
 
 /* A key of a write: its slot is in flight from here to the end of the request (rule 1). */
-static __always_inline void ring_write_key(struct pd_stream *st, struct feed *f, __u32 authority, __u64 khash)
+static __always_inline void ring_write_key(struct pd_stream *st, struct feed *f, __u32 authority,
+					   __u64 khash)
 {
 	struct pd_parse *p = &st->req;
 	__u32 n = p->nkeys & PD_NKEYS;
@@ -44,7 +47,7 @@ static __always_inline void ring_write_key(struct pd_stream *st, struct feed *f,
 	if (p->nkeys & (PD_NKEYS_ALL | PD_NKEYS_OVER))
 		return;
 	if (!n && !ring_room(st, f, RING_KEYS + 1)) {
-		p->nkeys |= PD_NKEYS_OVER;	/* ring_beyond() moves the service word */
+		p->nkeys |= PD_NKEYS_OVER; /* ring_beyond() moves the service word */
 		return;
 	}
 	if (n >= RING_KEYS) {
@@ -65,7 +68,8 @@ static __always_inline void ring_write_key(struct pd_stream *st, struct feed *f,
  * word back when it has counted all; so count first (a full barrier), then see
  * whether it is still held.
  */
-static __always_inline void ring_beyond(struct pd_stream *st, struct feed *f, __u32 authority, bool words)
+static __always_inline void ring_beyond(struct pd_stream *st, struct feed *f, __u32 authority,
+					bool words)
 {
 	__u8 cls = f->step.cls;
 
@@ -77,7 +81,8 @@ static __always_inline void ring_beyond(struct pd_stream *st, struct feed *f, __
 		return;
 	}
 	__sync_fetch_and_add(&st->over, 1);
-	if (!words || (cls != PD_CLASS_WRITE && cls != PD_CLASS_WRITE_ALL) || READ_ONCE(st->over_word))
+	if (!words || (cls != PD_CLASS_WRITE && cls != PD_CLASS_WRITE_ALL) ||
+	    READ_ONCE(st->over_word))
 		return;
 	WRITE_ONCE(st->over_word, 1);
 	pd_authority_add(authority, PD_WORD_BEGIN);
@@ -88,7 +93,8 @@ static __always_inline void ring_beyond(struct pd_stream *st, struct feed *f, __
  * this hook keeps words. A control that does not fit ends the session's claim
  * to answers, for its effect would be lost.
  */
-static __always_inline void ring_request(struct pd_stream *st, struct feed *f, __u32 authority, bool words, bool fill)
+static __always_inline void ring_request(struct pd_stream *st, struct feed *f, __u32 authority,
+					 bool words, bool fill)
 {
 	struct pd_parse *p = &st->req;
 	__u8 cls = f->step.cls, flags = f->step.flags;
@@ -105,7 +111,8 @@ static __always_inline void ring_request(struct pd_stream *st, struct feed *f, _
 	}
 	if (p->nkeys & PD_NKEYS_ALL)
 		flags |= PD_REQ_ALL;
-	if (words && (p->nkeys & PD_NKEYS) && (cls == PD_CLASS_WRITE || cls == PD_CLASS_WRITE_ALL)) {
+	if (words && (p->nkeys & PD_NKEYS) &&
+	    (cls == PD_CLASS_WRITE || cls == PD_CLASS_WRITE_ALL)) {
 		flags |= PD_REQ_SLOT;
 		arg = p->slot;
 	}
@@ -127,7 +134,8 @@ static __always_inline void ring_request(struct pd_stream *st, struct feed *f, _
 }
 
 /* Let go of what one item holds; `amount` is PD_WORD_END. */
-static __always_inline void ring_release(struct pd_stream *st, const struct pd_item *i, __u32 authority)
+static __always_inline void ring_release(struct pd_stream *st, const struct pd_item *i,
+					 __u32 authority)
 {
 	if (i->flags & PD_REQ_SLOT)
 		pd_slot_add(authority, i->arg, PD_WORD_END);
@@ -136,7 +144,8 @@ static __always_inline void ring_release(struct pd_stream *st, const struct pd_i
 }
 
 /* A queued command was accepted: what it holds stays in flight until the transaction ends. */
-static __always_inline void ring_hold(struct pd_stream *st, const struct pd_item *i, __u32 authority)
+static __always_inline void ring_hold(struct pd_stream *st, const struct pd_item *i,
+				      __u32 authority)
 {
 	if (i->flags & PD_REQ_SLOT) {
 		__u32 n = st->nheld;
@@ -189,11 +198,11 @@ struct ring_pop {
 	struct pd_stream *st;
 	__u32 authority;
 	__u8 words;
-	__u8 queued;	/* the reply was "queued" */
-	__u8 flags;	/* of all items taken */
-	__u8 cls;	/* of the last item taken */
+	__u8 queued; /* the reply was "queued" */
+	__u8 flags;  /* of all items taken */
+	__u8 cls;    /* of the last item taken */
 	__u16 arg;
-	__u8 last;	/* the request's last item was taken */
+	__u8 last; /* the request's last item was taken */
 	__u8 pad;
 };
 
@@ -254,7 +263,8 @@ static __always_inline bool ring_reply(struct ring_pop *r)
 	return true;
 }
 
-/* Let the grammar learn from the reply to a control, or to a command that was queued. Returns the flags that still hold. */
+/* Let the grammar learn from the reply to a control, or to a command that was queued. Returns the
+ * flags that still hold. */
 static __always_inline __u8 ring_settle(struct ring_pop *r, __u32 protocol, struct wire_step *s)
 {
 	s->item_cls = r->cls;

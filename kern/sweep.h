@@ -10,19 +10,21 @@
 
 #include "pandit.h"
 
-#define SWEEP_CLOSED	60000000000ULL		/* ns after both FINs or an exact RST */
-#define SWEEP_SYN	120000000000ULL		/* ns a SYN may wait for its answer */
-#define SWEEP_IDLE	10800000000000ULL	/* ns of silence, nothing translated: 3 h, above TCP's keepalive */
-#define SWEEP_SILENT	432000000000000ULL	/* ns of silence, translated: 5 days */
+#define SWEEP_CLOSED 60000000000ULL  /* ns after both FINs or an exact RST */
+#define SWEEP_SYN    120000000000ULL /* ns a SYN may wait for its answer */
+#define SWEEP_IDLE \
+	10800000000000ULL /* ns of silence, nothing translated: 3 h, above TCP's keepalive */
+#define SWEEP_SILENT 432000000000000ULL /* ns of silence, translated: 5 days */
 
 struct sweep {
 	__u64 now;
-	__u64 grace;	/* ns */
+	__u64 grace; /* ns */
 	__u32 dead, deleted;
 };
 
 /* Is a row of this age and state over? translated: its connection breaks without it. */
-static __always_inline bool sweep_over(__u64 now, __u64 closed, __u64 seen, __u8 state, bool translated)
+static __always_inline bool sweep_over(__u64 now, __u64 closed, __u64 seen, __u8 state,
+				       bool translated)
 {
 	__u64 idle = now > seen ? now - seen : 0;
 

@@ -29,19 +29,19 @@ enum act {
 
 struct decision {
 	__u32 act;
-	__u32 verdict;		/* 0 = the caller knows better */
-	__u32 seq, ack;		/* to forward with, in the other side's space */
-	__u32 rseq, rack;	/* of an answer, client space */
+	__u32 verdict;	  /* 0 = the caller knows better */
+	__u32 seq, ack;	  /* to forward with, in the other side's space */
+	__u32 rseq, rack; /* of an answer, client space */
 	__u32 tsval;
 	__u16 win;
-	__u8 need_ack;		/* the server must get the acknowledgement this packet carried */
-	__u8 confirmed;		/* the forged reply need not be kept any more */
+	__u8 need_ack;	/* the server must get the acknowledgement this packet carried */
+	__u8 confirmed; /* the forged reply need not be kept any more */
 };
 
 /* What the caller found out about the segment before it took the lock. */
 struct offer {
-	__u32 len;		/* bytes of the answer; 0 = none */
-	__u32 late;		/* payload bytes at its start that were seen before */
+	__u32 len;  /* bytes of the answer; 0 = none */
+	__u32 late; /* payload bytes at its start that were seen before */
 	__u64 now;
 	__u64 idle_limit;
 };
@@ -55,11 +55,12 @@ static __always_inline void decide_begin(struct decision *d)
 	d->confirmed = 0;
 }
 
-#define LATE_ACK_NS 20000000ULL	/* how long the server may wait for an ACK that a swallowed request carried */
+#define LATE_ACK_NS \
+	20000000ULL /* how long the server may wait for an ACK that a swallowed request carried */
 
 /* Why an available answer may not be given now; 0 = it may (rule 4.1.1). */
-static __always_inline __u32 decide_eligible(const struct pd_conn *c, const struct pkt *p, const struct offer *o,
-					     __u32 nseq)
+static __always_inline __u32 decide_eligible(const struct pd_conn *c, const struct pkt *p,
+					     const struct offer *o, __u32 nseq)
 {
 	if (p->flags & (TCPF_FIN | TCPF_URG) || !(p->flags & TCPF_ACK) || !p->plain)
 		return PD_V_miss_headers;
@@ -77,8 +78,8 @@ static __always_inline __u32 decide_eligible(const struct pd_conn *c, const stru
 }
 
 /* A segment with new bytes: answer it, or forward it. */
-static __always_inline void decide_fresh(struct pd_conn *c, const struct pkt *p, const struct offer *o,
-					 struct decision *d)
+static __always_inline void decide_fresh(struct pd_conn *c, const struct pkt *p,
+					 const struct offer *o, struct decision *d)
 {
 	__u32 end = p->seq + p->plen + !!(p->flags & TCPF_FIN);
 
@@ -97,7 +98,8 @@ static __always_inline void decide_fresh(struct pd_conn *c, const struct pkt *p,
 			c->c_nxt = end;
 			c->unconf = 1;
 			d->confirmed = 0;
-			d->need_ack = c->probe || (c->cli_ack != d->ack && o->now - c->server_data > LATE_ACK_NS);
+			d->need_ack = c->probe || (c->cli_ack != d->ack &&
+						   o->now - c->server_data > LATE_ACK_NS);
 			return;
 		}
 	}
@@ -109,13 +111,14 @@ static __always_inline void decide_fresh(struct pd_conn *c, const struct pkt *p,
 }
 
 /* A segment that holds nothing new. */
-static __always_inline void decide_repeat(struct pd_conn *c, const struct pkt *p, __u32 fs, struct decision *d)
+static __always_inline void decide_repeat(struct pd_conn *c, const struct pkt *p, __u32 fs,
+					  struct decision *d)
 {
 	__u32 end = p->seq + p->plen;
 
 	if (!p->plen || !c->n)
 		return;
-	if (!before(c->cb, end)) {	/* wholly before the last hit */
+	if (!before(c->cb, end)) { /* wholly before the last hit */
 		d->seq = p->seq - (c->sum_n - c->n);
 		d->verdict = PD_V_pass_repeat;
 	} else if (before(p->seq, c->cb + c->n)) {
@@ -126,11 +129,12 @@ static __always_inline void decide_repeat(struct pd_conn *c, const struct pkt *p
 }
 
 /* A bare acknowledgement at the expected place. */
-static __always_inline void decide_ack(struct pd_conn *c, const struct pkt *p, __u32 fs, struct decision *d)
+static __always_inline void decide_ack(struct pd_conn *c, const struct pkt *p, __u32 fs,
+				       struct decision *d)
 {
 	d->verdict = PD_V_pass_ack;
 	if (c->unconf && p->ack == fs && c->s_nxt != c->bs) {
-		d->act = ACT_REPLAY;	/* rule 4.1.3: it has later data, but not the forged reply */
+		d->act = ACT_REPLAY; /* rule 4.1.3: it has later data, but not the forged reply */
 		d->rseq = fs;
 		d->rack = c->cb + c->n;
 	} else if (d->ack == c->cli_ack && d->ack == c->s_nxt && p->win == c->cwin && !c->probe) {
@@ -140,8 +144,8 @@ static __always_inline void decide_ack(struct pd_conn *c, const struct pkt *p, _
 }
 
 /* A segment from the client. Called under the lock. */
-static __always_inline void decide_request(struct pd_conn *c, const struct pkt *p, const struct offer *o,
-					   struct decision *d)
+static __always_inline void decide_request(struct pd_conn *c, const struct pkt *p,
+					   const struct offer *o, struct decision *d)
 {
 	__u32 fs = c->bs + c->sum_m - c->m, fe = fs + c->m;
 
@@ -186,7 +190,8 @@ static __always_inline void decide_request(struct pd_conn *c, const struct pkt *
 		c->cli_ack = d->ack;
 }
 
-/* What the server's acknowledgement means to the client (rule 4.1.3: clamped before an unconfirmed reply). */
+/* What the server's acknowledgement means to the client (rule 4.1.3: clamped before an unconfirmed
+ * reply). */
 static __always_inline __u32 decide_server_ack(struct pd_conn *c, const struct pkt *p)
 {
 	__u32 ds = c->cb - (c->sum_n - c->n), ack;
@@ -207,8 +212,8 @@ static __always_inline __u32 decide_server_ack(struct pd_conn *c, const struct p
  * start that were seen before; d->confirmed is used to tell that new bytes
  * were taken in.
  */
-static __always_inline void decide_reply(struct pd_conn *c, const struct pkt *p, const struct offer *o,
-					 struct decision *d)
+static __always_inline void decide_reply(struct pd_conn *c, const struct pkt *p,
+					 const struct offer *o, struct decision *d)
 {
 	__u32 end = p->seq + p->plen + !!(p->flags & TCPF_FIN);
 
@@ -245,7 +250,8 @@ static __always_inline void decide_reply(struct pd_conn *c, const struct pkt *p,
 			d->seq = p->seq + c->sum_m - c->m;
 			d->verdict = PD_V_pass_repeat;
 		} else if (c->unconf) {
-			/* the part before the boundary would fall on the forged bytes, which the client may lack */
+			/* the part before the boundary would fall on the forged bytes, which the
+			 * client may lack */
 			d->act = ACT_DROP;
 			d->verdict = PD_V_drop_straddle;
 			return;

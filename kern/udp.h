@@ -12,7 +12,8 @@
 #include "hit.h"
 #include "headers.h"
 
-#define UDP_REPLY_MAX 1400	/* bytes of a reply in one datagram, frame included: what memcached sends at most */
+#define UDP_REPLY_MAX \
+	1400 /* bytes of a reply in one datagram, frame included: what memcached sends at most */
 
 struct udp_room {
 	struct feed f;
@@ -49,8 +50,9 @@ static long udp_loop(__u32 i, void *ctx)
 	f->at = f->base + f->step.pos;
 	if (ev & WIRE_EV_KEY) {
 		r->parse.nkeys = (r->parse.nkeys + 1) & PD_NKEYS;
-		why = f->step.cls == PD_CLASS_READ && f->step.op ?
-		      hit_key(&r->ans, f, l->svc, 0, l->seed) : PD_V_pass_write;
+		why = f->step.cls == PD_CLASS_READ && f->step.op
+			      ? hit_key(&r->ans, f, l->svc, 0, l->seed)
+			      : PD_V_pass_write;
 		if (why) {
 			f->verdict = why;
 			return 1;
@@ -70,9 +72,10 @@ static long udp_loop(__u32 i, void *ctx)
 }
 
 /* May this source get n more bytes now? Counts them if so. */
-static __always_inline bool udp_source(const struct pd_service *svc, const struct pkt *p, __u32 n, __u64 now)
+static __always_inline bool udp_source(const struct pd_service *svc, const struct pkt *p, __u32 n,
+				       __u64 now)
 {
-	struct pd_source fresh = { .seen = now, .window = now }, *s;
+	struct pd_source fresh = {.seen = now, .window = now}, *s;
 
 	s = bpf_map_lookup_elem(&sources, &p->t);
 	if (!s) {
@@ -92,7 +95,8 @@ static __always_inline bool udp_source(const struct pd_service *svc, const struc
 /* The server answered this flow: it is there, and asked for it. */
 static __always_inline void udp_learn(const struct pkt *p, __u64 now)
 {
-	struct pd_source fresh = { .seen = now, .window = now }, *s = bpf_map_lookup_elem(&sources, &p->t);
+	struct pd_source fresh = {.seen = now, .window = now},
+			 *s = bpf_map_lookup_elem(&sources, &p->t);
 
 	if (s)
 		s->seen = now;
@@ -104,7 +108,7 @@ static __always_inline void udp_learn(const struct pkt *p, __u64 now)
 static __always_inline __u32 udp_find(pd_ctx *ctx, struct udp_room *r, const struct pd_service *svc)
 {
 	const struct pd_settings *set = pd_settings();
-	struct udp_loop l = { .ctx = ctx, .r = r, .svc = svc };
+	struct udp_loop l = {.ctx = ctx, .r = r, .svc = svc};
 	struct pkt *p = &r->p;
 	struct feed *f = &r->f;
 	__u16 no_carry = 0;
@@ -171,7 +175,7 @@ static __always_inline int udp_build(pd_ctx *ctx, struct udp_room *r)
 		put16(u + 6, csum_fold32(sum));
 	} else {
 		sum = ~csum_fold32(sum + sum_bytes(u, 8) + r->f.ans_csum) & 0xffff;
-		put16(u + 6, sum ? sum : 0xffff);	/* RFC 768: zero would mean "none" */
+		put16(u + 6, sum ? sum : 0xffff); /* RFC 768: zero would mean "none" */
 	}
 	if (pd_store(ctx, 0, hd->b, hl))
 		return -1;
@@ -179,9 +183,10 @@ static __always_inline int udp_build(pd_ctx *ctx, struct udp_room *r)
 	return pd_store(ctx, hl, r->ans.b, n) ? -1 : 0;
 }
 
-/* Answer the datagram: 0 = it is the answer now; else a verdict, and (but for drop_forge) it is untouched. */
-static __always_inline __u32 udp_answer(pd_ctx *ctx, struct udp_room *r, const struct pd_service *svc,
-					const struct pd_interface *i)
+/* Answer the datagram: 0 = it is the answer now; else a verdict, and (but for drop_forge) it is
+ * untouched. */
+static __always_inline __u32 udp_answer(pd_ctx *ctx, struct udp_room *r,
+					const struct pd_service *svc, const struct pd_interface *i)
 {
 	__u32 why = udp_find(ctx, r, svc), n = r->f.ans_len;
 

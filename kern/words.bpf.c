@@ -27,8 +27,7 @@ __u64 pd_hash(const struct wire_win *w, __u32 off, __u32 len, __u64 seed)
 	return pd_mix(h, h >> 17);
 }
 
-int pd_ident_same(const struct wire_win *w, __u32 off, __u32 len,
-					    const struct pd_ident *id)
+int pd_ident_same(const struct wire_win *w, __u32 off, __u32 len, const struct pd_ident *id)
 {
 	__u64 diff = 0;
 	__u32 i;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Connections: `connections` (client hook, translated) and `flows` (home hook, observed). Never LRU. */
+/* Connections: `connections` (client hook, translated) and `flows` (home hook, observed). Never
+ * LRU. */
 #ifndef PD_MAPS_CONN_H
 #define PD_MAPS_CONN_H
 
@@ -17,14 +18,14 @@ struct pd_tuple {
 };
 
 enum pd_conn_state {
-	PD_CONN_SYN = 1,	/* the client's SYN was seen */
-	PD_CONN_LIVE,		/* the server's SYN-ACK was seen */
-	PD_CONN_CLOSED,		/* both FINs or an exact RST: kept for 60 s */
-	PD_CONN_DEAD,		/* marked by the sweep; deleted next */
+	PD_CONN_SYN = 1, /* the client's SYN was seen */
+	PD_CONN_LIVE,	 /* the server's SYN-ACK was seen */
+	PD_CONN_CLOSED,	 /* both FINs or an exact RST: kept for 60 s */
+	PD_CONN_DEAD,	 /* marked by the sweep; deleted next */
 };
 
-#define PD_FIN_CLIENT	0x1
-#define PD_FIN_SERVER	0x2
+#define PD_FIN_CLIENT 0x1
+#define PD_FIN_SERVER 0x2
 
 #ifdef __bpf__
 #define PD_SPIN_LOCK struct bpf_spin_lock lock
@@ -41,125 +42,125 @@ enum pd_conn_state {
  */
 struct pd_conn {
 	PD_SPIN_LOCK;
-	__u32 c_nxt;		/* next byte expected from the client, client space */
-	__u32 s_nxt;		/* next byte expected from the server, server space */
-	__u32 sum_n, sum_m;	/* all bytes answered, all bytes forged */
-	__u32 n, m;		/* those of the last hit */
-	__u32 cb;		/* client-space start of the last answered request */
-	__u32 bs;		/* server-space position of the server's stream at the last hit */
-	__u32 srv_ack;		/* highest acknowledgement from the server, server space */
-	__u32 cli_ack;		/* highest acknowledgement forwarded to it, server space */
-	__u32 tsval;		/* last TSval of the server, network order */
-	__u32 syn_seq;		/* of a SYN not yet answered */
-	__u16 swin, cwin;	/* last windows, network order, unscaled */
-	__u16 syn_win;		/* unused in data; of the SYN-ACK */
-	__u8 cws;		/* the client's window shift */
-	__u8 syn_cws;		/* of a SYN not yet answered */
-	__u8 state;		/* enum pd_conn_state */
-	__u8 fins;		/* PD_FIN_* */
-	__u8 unconf;		/* the last forged reply is not confirmed */
-	__u8 probe;		/* the server repeated itself: the next ACK must reach it */
+	__u32 c_nxt;	    /* next byte expected from the client, client space */
+	__u32 s_nxt;	    /* next byte expected from the server, server space */
+	__u32 sum_n, sum_m; /* all bytes answered, all bytes forged */
+	__u32 n, m;	    /* those of the last hit */
+	__u32 cb;	    /* client-space start of the last answered request */
+	__u32 bs;	    /* server-space position of the server's stream at the last hit */
+	__u32 srv_ack;	    /* highest acknowledgement from the server, server space */
+	__u32 cli_ack;	    /* highest acknowledgement forwarded to it, server space */
+	__u32 tsval;	    /* last TSval of the server, network order */
+	__u32 syn_seq;	    /* of a SYN not yet answered */
+	__u16 swin, cwin;   /* last windows, network order, unscaled */
+	__u16 syn_win;	    /* unused in data; of the SYN-ACK */
+	__u8 cws;	    /* the client's window shift */
+	__u8 syn_cws;	    /* of a SYN not yet answered */
+	__u8 state;	    /* enum pd_conn_state */
+	__u8 fins;	    /* PD_FIN_* */
+	__u8 unconf;	    /* the last forged reply is not confirmed */
+	__u8 probe;	    /* the server repeated itself: the next ACK must reach it */
 	__u8 service;
-	__u8 keep;		/* index of the size class of `replays`; 0 = none held */
+	__u8 keep; /* index of the size class of `replays`; 0 = none held */
 	__u16 mss;
-	__u32 replay;		/* index into `replays` */
+	__u32 replay; /* index into `replays` */
 	__u32 pad[2];
-	__u64 id;		/* unique while the maps live; owner tag of a replay */
-	__u64 server_data;	/* boottime ns of the last new data from the server */
-	__u64 forwarded;	/* boottime ns of the last request that went to the server */
-	__u64 closed;		/* boottime ns; 0 = open */
-	__u64 seen;		/* boottime ns of the last packet */
+	__u64 id;	   /* unique while the maps live; owner tag of a replay */
+	__u64 server_data; /* boottime ns of the last new data from the server */
+	__u64 forwarded;   /* boottime ns of the last request that went to the server */
+	__u64 closed;	   /* boottime ns; 0 = open */
+	__u64 seen;	   /* boottime ns of the last packet */
 	struct pd_stream stream;
 };
 
 enum pd_fill_state {
 	PD_FILL_OFF = 0,
-	PD_FILL_WAIT,		/* waits for its reply */
-	PD_FILL_PART,		/* its reply is being assembled, its length is not known yet */
-	PD_FILL_TAIL,		/* `left` bytes of its reply are still to come */
+	PD_FILL_WAIT, /* waits for its reply */
+	PD_FILL_PART, /* its reply is being assembled, its length is not known yet */
+	PD_FILL_TAIL, /* `left` bytes of its reply are still to come */
 };
 
 /* The one read of a flow whose reply may be kept. */
 struct pd_fill {
-	__u64 word, epoch;	/* as they were when the request passed */
-	__u64 born;		/* boottime ns */
+	__u64 word, epoch; /* as they were when the request passed */
+	__u64 born;	   /* boottime ns */
 	__u64 realm;
-	__u64 khash;		/* hash of the key */
-	__u64 ehash;		/* key of the entry */
+	__u64 khash; /* hash of the key */
+	__u64 ehash; /* key of the entry */
 	__u16 ident_len, key_len;
 	__u8 op;
-	__u8 armed;		/* enum pd_fill_state */
+	__u8 armed; /* enum pd_fill_state */
 	__u16 slot;
-	__u32 reply_len;	/* bytes of the reply assembled so far */
-	__u32 left;		/* bytes still to come, PD_FILL_TAIL */
-	__u32 assembly;		/* index into `assemblies` */
-	__u8 kind;		/* enum wire_kind, PD_FILL_TAIL */
+	__u32 reply_len; /* bytes of the reply assembled so far */
+	__u32 left;	 /* bytes still to come, PD_FILL_TAIL */
+	__u32 assembly;	 /* index into `assemblies` */
+	__u8 kind;	 /* enum wire_kind, PD_FILL_TAIL */
 	__u8 pad[3];
-	__u8 ident[PD_IDENT_MAX];	/* zero-padded to a multiple of 8 */
+	__u8 ident[PD_IDENT_MAX]; /* zero-padded to a multiple of 8 */
 };
 
 /* Value of `flows`. Nothing is translated here; segments beyond a gap are held back. */
 struct pd_flow {
 	__u64 id;
-	__u64 seen;		/* boottime ns of the last packet */
-	__u64 closed;		/* boottime ns; 0 = open */
-	__u32 c_nxt, s_nxt;	/* next byte expected of each direction */
-	__u32 syn_seq;		/* of a SYN not yet answered */
-	__u8 state;		/* enum pd_conn_state */
-	__u8 fins;		/* PD_FIN_* */
+	__u64 seen;	    /* boottime ns of the last packet */
+	__u64 closed;	    /* boottime ns; 0 = open */
+	__u32 c_nxt, s_nxt; /* next byte expected of each direction */
+	__u32 syn_seq;	    /* of a SYN not yet answered */
+	__u8 state;	    /* enum pd_conn_state */
+	__u8 fins;	    /* PD_FIN_* */
 	__u8 service;
-	__u8 unknown;		/* framing lost: every segment is a write to everything */
+	__u8 unknown; /* framing lost: every segment is a write to everything */
 	__u32 authority;
-	__u32 adopt;		/* exact requests seen since the last quiet point */
+	__u32 adopt; /* exact requests seen since the last quiet point */
 	struct pd_stream stream;
 	struct pd_fill fill;
 };
 
 /* Value of `sources`, key = pd_tuple: UDP flows the server has answered, and their byte budget. */
 struct pd_source {
-	__u64 seen;		/* boottime ns of the server's last answer */
-	__u64 window;		/* boottime ns: start of the present second */
-	__u64 bytes;		/* sent from the kernel in it */
+	__u64 seen;   /* boottime ns of the server's last answer */
+	__u64 window; /* boottime ns: start of the present second */
+	__u64 bytes;  /* sent from the kernel in it */
 };
 
 /* Key of `datagrams`: a UDP read on its way to the server. */
 struct pd_dgram_key {
 	struct pd_tuple flow;
-	__u16 frame;		/* request id of the frame, network order */
+	__u16 frame; /* request id of the frame, network order */
 	__u16 pad;
 };
 
 struct pd_dgram {
 	struct pd_fill fill;
-	__u64 seen;		/* boottime ns */
-	__u32 copies;		/* the request was seen so often: more than one, nothing is kept */
-	__u32 cls;		/* enum pd_class */
+	__u64 seen;   /* boottime ns */
+	__u32 copies; /* the request was seen so often: more than one, nothing is kept */
+	__u32 cls;    /* enum pd_class */
 	__u32 authority;
 	__u32 pad;
 };
 
 /* Records of the ring buffer `events`. */
 enum pd_event_type {
-	PD_EVENT_TABLE_FULL = 1,	/* a connection could not be tracked */
-	PD_EVENT_FRAMING_LOST,		/* a connection's messages can no longer be told apart */
-	PD_EVENT_UNKNOWN,		/* unclassified traffic to an authority */
+	PD_EVENT_TABLE_FULL = 1, /* a connection could not be tracked */
+	PD_EVENT_FRAMING_LOST,	 /* a connection's messages can no longer be told apart */
+	PD_EVENT_UNKNOWN,	 /* unclassified traffic to an authority */
 };
 
 struct pd_event {
-	__u64 when;		/* boottime ns */
-	__u32 type;		/* enum pd_event_type */
-	__u32 line;		/* of the source file that raised it */
+	__u64 when; /* boottime ns */
+	__u32 type; /* enum pd_event_type */
+	__u32 line; /* of the source file that raised it */
 	__u16 service;
 	__u16 verdict;
 	struct pd_tuple flow;
 };
 
 /* Value of `verdicts`, per CPU: index service * PD_VERDICTS_MAX + verdict. */
-#define PD_VERDICTS_MAX	64
-#define PD_COUNTERS_MAX	32
+#define PD_VERDICTS_MAX 64
+#define PD_COUNTERS_MAX 32
 struct pd_verdict {
 	__u64 count;
-	__u32 line;		/* source line that gave it last */
+	__u32 line; /* source line that gave it last */
 	__u32 pad;
 };
 
@@ -168,7 +169,8 @@ struct pd_verdict {
 _Static_assert(sizeof(struct pd_tuple) == 36, "pd_tuple");
 _Static_assert(sizeof(struct pd_conn) == 120 + sizeof(struct pd_stream), "pd_conn");
 _Static_assert(sizeof(struct pd_fill) == 328, "pd_fill");
-_Static_assert(sizeof(struct pd_flow) == 48 + sizeof(struct pd_stream) + sizeof(struct pd_fill), "pd_flow");
+_Static_assert(sizeof(struct pd_flow) == 48 + sizeof(struct pd_stream) + sizeof(struct pd_fill),
+	       "pd_flow");
 _Static_assert(sizeof(struct pd_source) == 24, "pd_source");
 _Static_assert(sizeof(struct pd_dgram_key) == 40, "pd_dgram_key");
 _Static_assert(sizeof(struct pd_event) == 56, "pd_event");

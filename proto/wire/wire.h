@@ -51,32 +51,33 @@
 
 #include "../../maps/stream.h"
 
-#define WIRE_WIN	1024	/* bytes of a window; a power of two */
-#define WIRE_KEY_MAX	250	/* longest key that is reported; a longer one is WRITE_ALL or PEEK */
-#define WIRE_FRAME	8	/* bytes that X_datagram passes over; sent back as they came */
-#define WIRE_IDENT_MAX	256	/* longest identity of a cacheable read */
+#define WIRE_WIN       1024 /* bytes of a window; a power of two */
+#define WIRE_KEY_MAX   250  /* longest key that is reported; a longer one is WRITE_ALL or PEEK */
+#define WIRE_FRAME     8    /* bytes that X_datagram passes over; sent back as they came */
+#define WIRE_IDENT_MAX 256  /* longest identity of a cacheable read */
 
-/* b[] has slack behind the window so that 8-byte reads that start inside it stay inside the struct. */
+/* b[] has slack behind the window so that 8-byte reads that start inside it stay inside the struct.
+ */
 struct wire_win {
 	__u8 b[WIRE_WIN + 288];
 };
 
 enum wire_ev {
-	WIRE_EV_NEXT = 0,	/* a token was consumed */
-	WIRE_EV_KEY = 1,	/* it was a key of the present message */
-	WIRE_EV_DONE = 2,	/* the message is complete (but for st->skip) */
-	WIRE_EV_MORE = 4,	/* the token goes on beyond the window */
-	WIRE_EV_BAD = 8,	/* not this protocol: framing is lost */
+	WIRE_EV_NEXT = 0, /* a token was consumed */
+	WIRE_EV_KEY = 1,  /* it was a key of the present message */
+	WIRE_EV_DONE = 2, /* the message is complete (but for st->skip) */
+	WIRE_EV_MORE = 4, /* the token goes on beyond the window */
+	WIRE_EV_BAD = 8,  /* not this protocol: framing is lost */
 };
 
 /* What a reply is. */
 enum wire_kind {
-	WIRE_KIND_VALUE = 0,	/* data, status or number: the request took effect */
-	WIRE_KIND_NIL,		/* the key is not there */
-	WIRE_KIND_ERROR,	/* refused */
-	WIRE_KIND_QUEUED,	/* accepted into a transaction */
-	WIRE_KIND_PUSH,		/* out of band: belongs to no request */
-	WIRE_KIND_PART,		/* complete, but more replies to the same request follow */
+	WIRE_KIND_VALUE = 0, /* data, status or number: the request took effect */
+	WIRE_KIND_NIL,	     /* the key is not there */
+	WIRE_KIND_ERROR,     /* refused */
+	WIRE_KIND_QUEUED,    /* accepted into a transaction */
+	WIRE_KIND_PUSH,	     /* out of band: belongs to no request */
+	WIRE_KIND_PART,	     /* complete, but more replies to the same request follow */
 };
 
 struct wire_step {
@@ -88,25 +89,25 @@ struct wire_step {
 	__u8 kind;		/* out (reply): enum wire_kind */
 	__u16 code;		/* out: the grammar's own code of a control */
 	__u16 cut;		/* out (reply) */
-	__u16 key_off, key_len;	/* out, with WIRE_EV_KEY: span in the window */
+	__u16 key_off, key_len; /* out, with WIRE_EV_KEY: span in the window */
 	__u16 ident_off, ident_len;
-	__u8 item_cls;		/* in (reply, settle): enum pd_class */
-	__u8 item_flags;	/* in (reply, settle): PD_REQ_* */
-	__u16 item_code;	/* in (reply, settle) */
-	__u8 ttl_unit;		/* out, at DONE of a write: enum wire_ttl */
+	__u8 item_cls;	 /* in (reply, settle): enum pd_class */
+	__u8 item_flags; /* in (reply, settle): PD_REQ_* */
+	__u16 item_code; /* in (reply, settle) */
+	__u8 ttl_unit;	 /* out, at DONE of a write: enum wire_ttl */
 	__u8 pad[3];
-	__u64 ttl;		/* out: number as sent; see ttl_unit */
+	__u64 ttl; /* out: number as sent; see ttl_unit */
 };
 
 /* Flags of a row of protocols.def. */
-#define WIRE_F_TCP	0x1	/* spoken over TCP */
-#define WIRE_F_DATAGRAM	0x2	/* spoken over UDP too: has X_datagram */
-#define WIRE_F_EMIT	0x4	/* a reply is more than its kept parts: has X_emit */
+#define WIRE_F_TCP	0x1 /* spoken over TCP */
+#define WIRE_F_DATAGRAM 0x2 /* spoken over UDP too: has X_datagram */
+#define WIRE_F_EMIT	0x4 /* a reply is more than its kept parts: has X_emit */
 
 enum wire_ttl {
 	WIRE_TTL_NONE = 0,
-	WIRE_TTL_MS,		/* milliseconds from now */
-	WIRE_TTL_AT_MS,		/* milliseconds since 1970 */
+	WIRE_TTL_MS,	/* milliseconds from now */
+	WIRE_TTL_AT_MS, /* milliseconds since 1970 */
 };
 
 struct wire_emit {
@@ -119,14 +120,20 @@ struct wire_emit {
 };
 
 #ifdef __bpf__
-/* Hide a value from the optimiser, so that the mask below stays in the code where 6.1 wants to see it. */
-#define WIRE_HIDE(x)	({ __u32 wire_x_ = (x); asm volatile("" : "+r"(wire_x_)); wire_x_; })
+/* Hide a value from the optimiser, so that the mask below stays in the code where 6.1 wants to see
+ * it. */
+#define WIRE_HIDE(x)                              \
+	({                                        \
+		__u32 wire_x_ = (x);              \
+		asm volatile("" : "+r"(wire_x_)); \
+		wire_x_;                          \
+	})
 #else
-#define WIRE_HIDE(x)	((__u32)(x))
+#define WIRE_HIDE(x) ((__u32)(x))
 #endif
-#define W(w, i)		((w)->b[WIRE_HIDE(i) & (WIRE_WIN - 1)])
+#define W(w, i) ((w)->b[WIRE_HIDE(i) & (WIRE_WIN - 1)])
 
-#define WIRE_INLINE	static inline __attribute__((always_inline))
+#define WIRE_INLINE static inline __attribute__((always_inline))
 
 _Static_assert(sizeof(struct wire_step) == 40, "wire_step");
 _Static_assert(sizeof(struct wire_emit) == 32, "wire_emit");

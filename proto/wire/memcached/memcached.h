@@ -164,9 +164,9 @@ WIRE_INLINE int memcached_key(const struct wire_win *w, struct wire_step *s, __u
 {
 	__u32 n = mc_word(w, s, pos, 256);
 
-	if (pos + n >= s->len)
-		return s->len - s->pos < PD_TOKEN_MAX ? WIRE_EV_MORE : WIRE_EV_BAD;
-	if (n > WIRE_KEY_MAX)
+	if (pos + n >= s->len && s->len - s->pos < PD_TOKEN_MAX)
+		return WIRE_EV_MORE;
+	if (n > WIRE_KEY_MAX || pos + n - s->pos >= PD_TOKEN_MAX)
 		return WIRE_EV_BAD;
 	s->key_off = pos;
 	s->key_len = n;
@@ -221,11 +221,11 @@ WIRE_INLINE int mc_keys(const struct wire_win *w, struct pd_parse *st, struct wi
 		s->pos = end < s->len ? end : s->len;
 		return ev;
 	}
-	if (shape == MC_GAT)
-		mc_ttl(s, touch->v, touch->negative);
 	if (!ev && !st->left) {	/* no key at all: an error, or nothing but END */
 		s->cls = PD_CLASS_PEEK;
 		s->op = 0;
+	} else if (shape == MC_GAT) {
+		mc_ttl(s, touch->v, touch->negative);
 	}
 	return ev | mc_done(st, s, end + eol, s->cls, 0);
 }
@@ -272,8 +272,11 @@ WIRE_INLINE int mc_change(struct wire_step *s, __u32 shape, const struct mc_args
 
 	if (a->n < need || a->n > 2)
 		return WIRE_EV_BAD;
-	if (shape == MC_TOUCH && (a->digits & 1))
+	if (shape == MC_TOUCH) {
+		if (!(a->digits & 1) || a->v[0] > MC_EXPTIME_MAX)
+			return WIRE_EV_BAD;
 		mc_ttl(s, a->v[0], a->negative & 1);
+	}
 	if (!a->noreply)
 		return 0;
 	if (a->n == 2 && (!(a->digits & 1) || (shape == MC_DELETE && a->v[0])))
@@ -284,17 +287,24 @@ WIRE_INLINE int mc_change(struct wire_step *s, __u32 shape, const struct mc_args
 	return 0;
 }
 
+/* What the delay of flush_all means: it takes effect between ttl and one second after it. */
+WIRE_INLINE void mc_delay(struct wire_step *s, __u64 v, __u32 negative)
+{
+	if (v == 0 || negative)
+		return;
+	s->ttl_unit = v > MC_RELATIVE_MAX ? WIRE_TTL_AT_MS : WIRE_TTL_MS;
+	s->ttl = v > 1 ? (v - 2) * 1000 : 0;
+}
+
 /* Commands without a key. */
 WIRE_INLINE int mc_admin(struct wire_step *s, __u32 shape, const struct mc_args *a)
 {
 	__u32 low = shape == MC_FLUSH ? 1 : 2;
 
-	if (shape == MC_FLUSH && (a->digits & 1) && a->v[0] > 0 && !(a->negative & 1)) {
-		if (a->v[0] > MC_EXPTIME_MAX)
+	if (shape == MC_FLUSH && a->n > a->noreply) {
+		if (!(a->digits & 1) || a->v[0] > MC_EXPTIME_MAX)
 			return WIRE_EV_BAD;
-		/* takes effect up to one second after what mc_ttl would say, or at it */
-		mc_ttl(s, a->v[0] > 1 ? a->v[0] - 1 : 1, 0);
-		s->ttl_unit = a->v[0] > MC_RELATIVE_MAX ? WIRE_TTL_AT_MS : WIRE_TTL_MS;
+		mc_delay(s, a->v[0], a->negative & 1);
 	}
 	if (!a->noreply)
 		return 0;
@@ -310,15 +320,17 @@ WIRE_INLINE int mc_plain(const struct wire_win *w, struct pd_parse *st, struct w
 {
 	struct mc_args a = {};
 
-	s->cls = shape <= MC_DELETE ? PD_CLASS_WRITE :
-		 shape == MC_WATCH ? PD_CLASS_CONTROL :
-		 shape == MC_VERBOSITY || shape == MC_TUNE ? PD_CLASS_PEEK : PD_CLASS_WRITE_ALL;
+	shape = mc_forget(s, shape);
 	if (shape >= MC_TUNE) {
+		s->cls = shape == MC_WATCH ? PD_CLASS_CONTROL :
+			 shape == MC_TUNE ? PD_CLASS_PEEK : PD_CLASS_WRITE_ALL;
 		s->code = 0;
 		return mc_ends_noreply(w, end) ? WIRE_EV_BAD : 0;
 	}
 	if (mc_args(w, s, pos, end, &a))
 		return WIRE_EV_BAD;
+	s->cls = shape <= MC_DELETE ? PD_CLASS_WRITE :
+		 shape == MC_VERBOSITY ? PD_CLASS_PEEK : PD_CLASS_WRITE_ALL;
 	s->code = 0;
 	if (shape <= MC_CAS)
 		return mc_store(st, s, shape, &a);
@@ -359,14 +371,14 @@ WIRE_INLINE int mc_meta(const struct wire_win *w, struct pd_parse *st, struct wi
 
 /*
  * The line from pos, after its key, to its end. WIRE_EV_MORE when its end is
- * not in the window; otherwise WIRE_EV_BAD or 0, *end past the line, and s set.
+ * not in the token; otherwise WIRE_EV_BAD or 0, *end past the line, and s set.
  */
 WIRE_INLINE int mc_rest(const struct wire_win *w, struct pd_parse *st, struct wire_step *s,
 			__u32 shape, __u32 pos, __u32 *end)
 {
 	__u32 n = mc_line_len(w, s, pos, MC_TAIL_MAX), stop = pos + n;
 
-	if (stop >= s->len)
+	if (stop >= s->len || (st->phase != MC_ARGS && stop >= s->pos + PD_TOKEN_MAX))
 		return WIRE_EV_MORE;
 	if (n >= MC_TAIL_MAX)
 		return WIRE_EV_BAD;
@@ -385,12 +397,14 @@ WIRE_INLINE int mc_rest(const struct wire_win *w, struct pd_parse *st, struct wi
 WIRE_INLINE int mc_whole(const struct wire_win *w, struct pd_parse *st, struct wire_step *s,
 			 __u32 shape, __u32 pos)
 {
-	int late = st->phase == MC_ARGS, key = shape <= MC_MD;
+	int late = st->phase == MC_ARGS;
 	__u32 end = 0;
-	int ev = mc_rest(w, st, s, shape, pos, &end);
+	int ev;
 
+	shape = mc_forget(s, shape);
+	ev = mc_rest(w, st, s, shape, pos, &end);
 	if (ev == WIRE_EV_MORE && s->len - s->pos >= PD_TOKEN_MAX) {
-		if (st->phase >= MC_KEYS || !key)
+		if (st->phase >= MC_KEYS || shape > MC_MD)
 			return WIRE_EV_BAD;
 		st->row = shape;
 		st->phase = MC_ARGS;
@@ -403,7 +417,7 @@ WIRE_INLINE int mc_whole(const struct wire_win *w, struct pd_parse *st, struct w
 	if (late)	/* the key was reported before the flags were known */
 		return s->cls == PD_CLASS_WRITE_ALL || s->code ? WIRE_EV_BAD :
 		       mc_done(st, s, end, PD_CLASS_WRITE, s->flags);
-	if (key && s->code) {
+	if (shape <= MC_MD && s->code) {
 		st->phase = MC_QUIET;
 		s->pos = end;
 		return WIRE_EV_NEXT;
@@ -604,6 +618,8 @@ WIRE_INLINE int mc_reply_eol(struct pd_parse *st, struct wire_step *s, __u32 pos
 		s->pos = pos;
 		return WIRE_EV_NEXT;
 	}
+	if (kind == MC_R_LIST)
+		st->left = 1;
 	if (kind == MC_R_LIST || (quiet && kind != MC_R_MN))
 		return mc_reply_next(st, s, pos);
 	if (kind == MC_R_ERROR)

@@ -16,7 +16,7 @@
 #define MC_TOPS		0x8080808080808080ULL
 #define MC_NUMBER_MAX	19	/* digits that always fit into 64 bits */
 #define MC_WORD_MAX	24	/* bytes of an argument that are looked at */
-#define MC_ARGS_MAX	6
+#define MC_ARGS_MAX	5
 #define MC_FLAGS_MAX	16
 #define MC_FLAG_MAX	40	/* bytes of a flag with its token */
 
@@ -171,9 +171,9 @@ WIRE_INLINE __u32 mc_at_eol(const struct wire_win *w, const struct wire_step *s,
 /* The keep <= 8 digits before end as a number; *bad gets bits when they are not digits. */
 WIRE_INLINE __u64 mc_digits(const struct wire_win *w, __u32 end, __u32 keep, __u64 *bad)
 {
-	__u64 v = mc_wide(w, end - keep) << ((8 - keep) * 8 & 63), gone = mc_cut(~0ULL, 8 - keep);
+	__u64 v = mc_wide(w, end - keep), gone = ~0ULL >> keep * 4 >> keep * 4;
 
-	v = (v & ~gone) | (MC_ONES * '0' & gone);
+	v = v << (32 - keep * 4) << (32 - keep * 4) | (MC_ONES * '0' & gone);
 	*bad |= (v & MC_ONES * 0xf0) ^ MC_ONES * 0x30;
 	*bad |= ((v + MC_ONES * 6) & MC_ONES * 0xf0) ^ MC_ONES * 0x30;
 	v -= MC_ONES * '0';
@@ -217,13 +217,17 @@ WIRE_INLINE int mc_args(const struct wire_win *w, struct wire_step *s, __u32 pos
 		if (num.n == 0 || num.n >= MC_WORD_MAX)
 			return WIRE_EV_BAD;
 		if (i < 3)
-			a->v[i] = mc_forget64(s, num.v);
+			a->v[i] = num.v;
 		a->digits |= num.ok << i;
 		a->negative |= num.negative << i;
 		a->noreply = mc_forget(s, mc_cut(mc_wide(w, pos), num.n) == MC_LO("noreply"));
 		pos += num.n;
 	}
 	a->n = mc_forget(s, i);
+	a->digits = mc_forget(s, a->digits);
+	a->negative = mc_forget(s, a->negative);
+	for (i = 0; i < 3; i++)
+		a->v[i] = mc_forget64(s, a->v[i]);
 	return pos < end ? WIRE_EV_BAD : 0;
 }
 

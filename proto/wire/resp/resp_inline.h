@@ -65,7 +65,7 @@ RESP_PART __u32 resp_blank(const struct wire_win *w, __u32 p, __u32 end)
 	if (!w)
 		return end;
 	q = resp_find(w, p, RESP_LINE_WORDS, ' ' * RESP_ONES);
-	return q == RESP_MORE || q > end ? end : q;
+	return q > end ? end : q;
 }
 
 WIRE_INLINE __u32 resp_inline_id(const struct wire_win *w, __u32 p, __u32 len, __u32 container)

@@ -47,8 +47,6 @@ struct resp_word {
 #define RESP_PART	WIRE_INLINE
 #endif
 
-#define RESP_CRLF	0x0a0d
-
 /* The first @n bytes of @x; all of them if @n is 8 or more. */
 WIRE_INLINE __u64 resp_low(__u64 x, __u32 n)
 {
@@ -100,6 +98,17 @@ WIRE_INLINE __u32 resp_digits(__u64 x)
 	return t ? resp_first(t) : 8;
 }
 
+/* `-1` and CRLF at @p: the same results as resp_number(). */
+WIRE_INLINE __u32 resp_minus(const struct wire_win *w, __u32 p, struct wire_step *s)
+{
+	if (W(w, p) != '-')
+		return RESP_BAD;
+	if (p + 4 > s->len)
+		return RESP_MORE;
+	s->ttl = RESP_NIL;
+	return RESP_AT(__u32, w, p) == 0x0a0d312d ? p + 4 : RESP_BAD;	/* -1\r\n */
+}
+
 /*
  * Read the decimal number at @p and the CRLF behind it. Canonical numbers of
  * up to 16 digits, and -1 (RESP_NIL): what redis-server reads, and less.
@@ -132,17 +141,15 @@ RESP_PART __u32 resp_number(const struct wire_win *w, __u32 p, struct wire_step 
 	} else {
 		s->ttl = n ? resp_eight(a << (64 - 8 * n)) : 0;
 	}
+	if (p + n >= s->len)
+		return RESP_MORE;
+	if (!n)
+		return resp_minus(w, p, s);
+	if (W(w, p + n) != '\r' || (n > 1 && (a & 0xff) == '0'))
+		return RESP_BAD;
 	if (p + n + 2 > s->len)
 		return RESP_MORE;
-	if (!n) {
-		if ((__u32)a != 0x0a0d312d)	/* -1\r\n */
-			return p + 4 > s->len ? RESP_MORE : RESP_BAD;
-		s->ttl = RESP_NIL;
-		return p + 4 > s->len ? RESP_MORE : p + 4;
-	}
-	if (RESP_AT(__u16, w, p + n) != RESP_CRLF || (n > 1 && (a & 0xff) == '0'))
-		return RESP_BAD;
-	return p + n + 2;
+	return W(w, p + n + 1) == '\n' ? p + n + 2 : RESP_BAD;
 }
 
 /* Pack the @n (at most RESP_NAME_MAX) bytes at @p, which lie in the window, as they are. */
@@ -176,7 +183,7 @@ WIRE_INLINE void resp_cut(struct resp_word *o)
 	}
 }
 
-/* Position of the first byte like those of @pattern in @words words from @p; RESP_MORE: none. */
+/* Position of the first byte like those of @pattern in @words words from @p; RESP_BAD: none. */
 WIRE_INLINE __u32 resp_find(const struct wire_win *w, __u32 p, __u32 words, __u64 pattern)
 {
 	for (__u32 i = 0; i < words; i++) {
@@ -185,7 +192,7 @@ WIRE_INLINE __u32 resp_find(const struct wire_win *w, __u32 p, __u32 words, __u6
 		if (t)
 			return p + 8 * i + resp_first(t);
 	}
-	return RESP_MORE;
+	return RESP_BAD;
 }
 
 #define RESP_LINE_WORDS	(PD_TOKEN_MAX / 8)
@@ -198,7 +205,7 @@ RESP_PART __u32 resp_line(const struct wire_win *w, __u32 p, __u32 len)
 	if (!w)
 		return RESP_MORE;
 	end = resp_find(w, p, RESP_LINE_WORDS, '\n' * RESP_ONES);
-	return end == RESP_MORE || end >= len ? RESP_MORE : end + 1;
+	return end >= len ? RESP_MORE : end + 1;
 }
 
 #endif

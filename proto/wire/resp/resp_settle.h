@@ -44,8 +44,9 @@ WIRE_INLINE void resp_set_user(struct pd_session *ses)
 
 WIRE_INLINE void resp_set_hello(struct pd_session *ses, __u32 code, int refused)
 {
-	if ((code & RESP_HELLO_ODD) || (refused && (code & RESP_HELLO_AUTH)))
-		resp_end(ses);	/* the user may have changed all the same */
+	/* Refused for what comes behind AUTH, it has changed the user all the same. */
+	if (code & (refused ? RESP_HELLO_AUTH : RESP_HELLO_ODD))
+		resp_end(ses);
 	if (refused) {
 		ses->next = 0;
 		return;

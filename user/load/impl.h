@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared inside user/load. Nobody else includes it. */
+#ifndef PD_USER_LOAD_IMPL_H
+#define PD_USER_LOAD_IMPL_H
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "user/lib/cleanup.h"
+#include "user/load/load.h"
+
+enum pd_map_id {
+#define MAP(name, type, key, value, max, flags, life) PD_MAP_##name,
+#include "maps/maps.def"
+#undef MAP
+	PD_MAP_MAX,
+};
+
+enum pd_map_life {
+	PD_LIFE_PINNED,
+	PD_LIFE_COLDUNIT,
+	PD_LIFE_SCRATCH,
+};
+
+struct pd_map_row {
+	const char *name;
+	enum bpf_map_type type;
+	uint32_t key_size, value_size, max_entries, flags;
+	enum pd_map_life life;
+};
+
+extern const struct pd_map_row pd_map_rows[PD_MAP_MAX];
+
+enum pd_prog_id {
+	PD_PROG_CLIENT_REQUEST,
+	PD_PROG_CLIENT_REPLY,
+	PD_PROG_HOME_REQUEST,
+	PD_PROG_HOME_REPLY,
+	PD_PROG_EDGE_CLIENT,
+	PD_PROG_MAX,
+};
+
+extern const char *const pd_prog_names[PD_PROG_MAX];
+
+struct pandit;
+
+struct pd_load {
+	char *bpffs;
+	int lock_fd;			/* the locked bpffs directory */
+	struct pandit *skel;
+	struct bpf_object *obj;
+	int map_fds[PD_MAP_MAX];	/* owned by obj */
+	int prog_fds[PD_PROG_MAX];	/* owned by obj; -1 = not loaded */
+	bool adopted_map[PD_MAP_MAX];
+	bool fresh, cold, adopted;
+	uint32_t old_settings_id;	/* map id of the settings pinned before; 0 = none */
+	uint32_t settings_id;
+	struct pd_authority *authorities;	/* mapped */
+	struct pd_slot *slots;			/* mapped */
+	size_t authorities_len, slots_len;
+	struct pd_settings settings;
+	struct ring_buffer *ring;
+	pd_load_event_fn event_fn;
+	void *event_arg;
+	char **problems;
+	size_t nproblems;
+};
+
+static inline void pd_cleanup_load(struct pd_load **load)
+{
+	pd_load_close(load);
+}
+
+#define _cleanup_load_ _cleanup_(pd_cleanup_load)
+
+/* "<bpffs>/v1/<dir>/<name>"; name may be NULL. NULL without memory. */
+char *pd_pin_path(const struct pd_load *load, const char *dir, const char *name);
+
+/* What libbpf said last, for faults: one line, the reason of a verifier refusal. */
+void pd_libbpf_log_start(void);
+const char *pd_libbpf_log_reason(void);
+
+__attribute__((format(printf, 2, 3)))
+int pd_load_problem(struct pd_load *load, const char *fmt, ...);
+
+/* pins.c */
+int pd_pins_prepare(struct pd_load *load, struct pd_fault *f);
+int pd_pins_write(struct pd_load *load, struct pd_fault *f);
+
+/* adopt.c: reuse what fits; returns 0 or -errno. */
+int pd_adopt(struct pd_load *load, struct pd_fault *f);
+
+/* words.c */
+int pd_words_map(struct pd_load *load, struct pd_fault *f);
+int pd_words_init(struct pd_load *load, struct pd_fault *f);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list of interfaces that are, or are to be, attached. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "user/service/host_impl.h"
+
+struct pd_iface *pd_iface_find(struct pd_host *h, const char *name)
+{
+	for (size_t i = 0; i < h->nifaces; i++)
+		if (!strcmp(h->ifaces[i]->name, name))
+			return h->ifaces[i];
+	return NULL;
+}
+
+struct pd_iface *pd_iface_by_index(struct pd_host *h, uint32_t ifindex)
+{
+	for (size_t i = 0; ifindex && i < h->nifaces; i++)
+		if (h->ifaces[i]->ifindex == ifindex)
+			return h->ifaces[i];
+	return NULL;
+}
+
+int pd_iface_add(struct pd_host *h, const char *name, uint32_t forced, bool by_pattern,
+		 struct pd_iface **ret)
+{
+	struct pd_iface *i = calloc(1, sizeof(*i)), **grown;
+
+	if (!i)
+		return -ENOMEM;
+	grown = realloc(h->ifaces, (h->nifaces + 1) * sizeof(*grown));
+	if (!grown) {
+		free(i);
+		return -ENOMEM;
+	}
+	h->ifaces = grown;
+	snprintf(i->name, sizeof(i->name), "%s", name);
+	snprintf(i->mode, sizeof(i->mode), "absent");
+	snprintf(i->reason, sizeof(i->reason), "there is no such interface now");
+	i->forced = forced;
+	i->by_pattern = by_pattern;
+	h->ifaces[h->nifaces++] = i;
+	if (ret)
+		*ret = i;
+	return 0;
+}
+
+void pd_iface_drop(struct pd_host *h, struct pd_iface *iface)
+{
+	for (size_t i = 0; i < h->nifaces; i++) {
+		if (h->ifaces[i] != iface)
+			continue;
+		h->nifaces--;
+		memmove(&h->ifaces[i], &h->ifaces[i + 1],
+			(h->nifaces - i) * sizeof(*h->ifaces));
+		free(iface);
+		return;
+	}
+}
+
+void pd_iface_free_all(struct pd_host *h)
+{
+	while (h->nifaces)
+		free(h->ifaces[--h->nifaces]);
+	free(h->ifaces);
+	h->ifaces = NULL;
+}
+
+int pd_iface_write(struct pd_host *h, const struct pd_iface *i)
+{
+	struct pd_interface row = {
+		.flags = i->sides | (i->peer ? PD_IF_PEER : 0),
+		.mtu = i->mtu,
+	};
+
+	/* While draining nothing is answered through it; translation goes on. */
+	if (i->draining)
+		row.flags &= ~(PD_SIDE_CLIENT | PD_SIDE_EDGE);
+	/* Generic XDP runs on a packet whose buffer has at least this much behind it. */
+	if (i->sides & PD_SIDE_EDGE)
+		row.xdp_room = strstr(i->mode, "native") ? 1024 : 256;
+	return pd_load_set_interface(h->load, i->ifindex, &row);
+}
+
+void pd_ifaces_undo(struct pd_host *h)
+{
+	for (size_t k = 0; k < h->nifaces; k++) {
+		struct pd_iface *i = h->ifaces[k];
+
+		if (!i->ifindex)
+			continue;
+		pd_load_detach_edge(h->load, i->ifindex, NULL);
+		pd_load_detach(h->load, i->ifindex, PD_SIDE_CLIENT | PD_SIDE_HOME, NULL);
+		if (pd_load_clsact_ours(h->load, i->ifindex) &&
+		    !pd_net_filters(h->net, i->ifindex))
+			pd_load_clsact_remove(h->load, i->ifindex);
+	}
+	pd_load_purge(h->load, NULL);
+}
+
+/* ---- adoption -------------------------------------------------------------------- */
+
+struct kept {
+	uint32_t ifindex, flags;
+};
+
+struct keep_walk {
+	struct kept kept[PD_INTERFACES_MAX];
+	size_t n;
+};
+
+static int on_row(void *arg, uint32_t ifindex, const struct pd_interface *row)
+{
+	struct keep_walk *w = arg;
+
+	if (w->n < PD_INTERFACES_MAX)
+		w->kept[w->n++] = (struct kept){ .ifindex = ifindex, .flags = row->flags };
+	return 0;
+}
+
+struct name_walk {
+	uint32_t ifindex;
+	char name[IF_NAMESIZE];
+};
+
+static int on_link(void *arg, const struct pd_link *link)
+{
+	struct name_walk *w = arg;
+
+	if (link->ifindex != w->ifindex)
+		return 0;
+	snprintf(w->name, sizeof(w->name), "%s", link->name);
+	return 1;
+}
+
+int pd_ifaces_adopt(struct pd_host *h)
+{
+	_cleanup_free_ struct keep_walk *w = calloc(1, sizeof(*w));
+	int err = w ? pd_load_interfaces(h->load, on_row, w) : -ENOMEM;
+
+	for (size_t i = 0; !err && i < w->n; i++) {
+		struct name_walk name = { .ifindex = w->kept[i].ifindex };
+
+		if (pd_net_links(h->net, on_link, &name) != 1) {
+			pd_load_del_interface(h->load, name.ifindex);
+			if (pd_load_clsact_ours(h->load, name.ifindex))
+				pd_load_clsact_remove(h->load, name.ifindex);
+			continue;
+		}
+		if (pd_iface_find(h, name.name))
+			continue;
+		err = pd_iface_add(h, name.name,
+				   w->kept[i].flags & (PD_SIDE_CLIENT | PD_SIDE_HOME | PD_SIDE_EDGE),
+				   false, NULL);
+		pd_log_info("%s: kept from the daemon before", name.name);
+	}
+	return err;
+}
+
+/* ---- configuration ------------------------------------------------------------------ */
+
+static bool is_pattern(const char *name)
+{
+	return strpbrk(name, "*?") != NULL;
+}
+
+int pd_ifaces_check(struct pd_host *h, const struct pd_config *config, struct pd_fault *f)
+{
+	for (size_t i = 0; i < config->nattach; i++) {
+		const char *name = config->attach[i].name;
+		struct pd_link link;
+		int err;
+
+		if (is_pattern(name))
+			continue;
+		err = pd_net_link(h->net, name, &link);
+		if (err)
+			return pd_fail(f, err,
+				       "make it first; a pattern like 'veth*', or auto, also takes interfaces that appear later",
+				       "attach: there is no interface '%s'", name);
+		if (link.loopback)
+			return pd_fail(f, -EINVAL, "name the host's side of a container's veth",
+				       "attach: '%s' is the loopback interface", name);
+	}
+	return 0;
+}
+
+int pd_ifaces_apply(struct pd_host *h, const struct pd_config *config)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < config->nattach; i++) {
+		const struct pd_config_attach *a = &config->attach[i];
+		struct pd_iface *iface = pd_iface_find(h, a->name);
+
+		if (is_pattern(a->name))
+			continue;
+		if (iface) {
+			iface->excluded = false;
+			iface->by_pattern = false;
+			iface->forced = a->sides;
+		} else {
+			err = pd_iface_add(h, a->name, a->sides, false, NULL);
+		}
+	}
+	return err;
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One round: look at the links and routes there are, and bring hooks and
+ * services to what is wanted. The order keeps rule 14: services that lost
+ * their home close first, then home hooks, then client hooks, and only then
+ * does a service answer.
+ */
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "user/service/host_impl.h"
+
+#define UPLINKS_MAX 16
+
+struct round {
+	struct pd_host *h;
+	struct pd_link *links;
+	size_t n;
+	uint32_t uplinks[UPLINKS_MAX];
+	size_t nuplinks;
+};
+
+static int collect(void *arg, const struct pd_link *link)
+{
+	struct round *r = arg;
+	struct pd_link *grown = realloc(r->links, (r->n + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	r->links = grown;
+	r->links[r->n++] = *link;
+	return 0;
+}
+
+static const struct pd_link *link_by_name(const struct round *r, const char *name)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (!strcmp(r->links[i].name, name))
+			return &r->links[i];
+	return NULL;
+}
+
+static const char *link_name(const struct round *r, uint32_t ifindex)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->links[i].ifindex == ifindex)
+			return r->links[i].name;
+	return "?";
+}
+
+static bool is_uplink(const struct round *r, uint32_t ifindex)
+{
+	for (size_t i = 0; i < r->nuplinks; i++)
+		if (r->uplinks[i] == ifindex)
+			return true;
+	return false;
+}
+
+/* ---- links ------------------------------------------------------------------------ */
+
+static void set_text(char *buf, const char *text)
+{
+	snprintf(buf, PD_REASON_LEN, "%s", text);
+}
+
+/* The interface is gone, with its qdisc and filters. */
+static void lose(struct pd_host *h, struct pd_iface *i)
+{
+	if (h->load) {
+		pd_load_del_interface(h->load, i->ifindex);
+		if (pd_load_clsact_ours(h->load, i->ifindex))
+			pd_load_clsact_remove(h->load, i->ifindex);
+	}
+	pd_log_warn("%s: the interface has gone", i->name);
+	i->ifindex = i->sides = 0;
+	i->current = false;
+	i->fault.message[0] = '\0';
+	snprintf(i->mode, sizeof(i->mode), "absent");
+	set_text(i->reason, "there is no such interface now");
+}
+
+static void meet(struct pd_host *h, struct pd_iface *i, const struct pd_link *link)
+{
+	if (!i->ifindex) {
+		i->ifindex = link->ifindex;
+		i->current = false;
+		i->fault.message[0] = '\0';
+		/* An earlier daemon's hooks go on working until they are replaced. */
+		i->sides = h->load ? pd_load_attached(h->load, link->ifindex) : 0;
+	}
+	i->veth = !strcmp(link->kind, "veth");
+	i->peer = link->peer_elsewhere;
+	if (i->mtu != link->mtu && i->current) {
+		i->mtu = link->mtu;
+		pd_iface_write(h, i);
+	}
+	i->mtu = link->mtu;
+}
+
+static void match_links(struct round *r)
+{
+	struct pd_host *h = r->h;
+
+	for (size_t k = 0; k < h->nifaces;) {
+		struct pd_iface *i = h->ifaces[k];
+		const struct pd_link *link = link_by_name(r, i->name);
+
+		if (i->ifindex && (!link || link->ifindex != i->ifindex))
+			lose(h, i);
+		if (link && !i->excluded)
+			meet(h, i, link);
+		else if (!link && (i->by_pattern || i->excluded) && !i->draining) {
+			pd_iface_drop(h, i);
+			continue;
+		}
+		k++;
+	}
+}
+
+static bool wanted_by_pattern(const struct round *r, const struct pd_link *link, uint32_t *ret_sides)
+{
+	const struct pd_config *c = r->h->config;
+
+	*ret_sides = 0;
+	if (link->loopback || r->h->detached)
+		return false;
+	if (c->attach_auto && (link->peer_elsewhere || is_uplink(r, link->ifindex)))
+		return true;
+	for (size_t i = 0; i < c->nattach; i++)
+		if (strpbrk(c->attach[i].name, "*?") &&
+		    !fnmatch(c->attach[i].name, link->name, 0)) {
+			*ret_sides = c->attach[i].sides;
+			return true;
+		}
+	return false;
+}
+
+static int take_patterns(struct round *r)
+{
+	int err = 0;
+
+	for (size_t k = 0; !err && k < r->n; k++) {
+		struct pd_iface *i;
+		uint32_t sides;
+
+		if (!wanted_by_pattern(r, &r->links[k], &sides) ||
+		    pd_iface_find(r->h, r->links[k].name))
+			continue;
+		err = pd_iface_add(r->h, r->links[k].name, sides, true, &i);
+		if (!err)
+			meet(r->h, i, &r->links[k]);
+	}
+	return err;
+}
+
+/* ---- homes --------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 2, 3)))
+static void why_not(struct pd_svc *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (s->reason[0])
+		return;
+	va_start(ap, fmt);
+	vsnprintf(s->reason, sizeof(s->reason), fmt, ap);
+	va_end(ap);
+}
+
+/* Does this address lead to an attached interface? 1: yes, 0: it leads nowhere of ours, -1: it must not be. */
+static int home_of_address(struct round *r, struct pd_svc *s, size_t k, struct pd_iface **ret)
+{
+	const char *text = s->addr_text[k];
+	struct pd_route route = { 0 };
+	struct pd_iface *i;
+
+	if (pd_net_route(r->h->net, &s->cfg->addrs[k].ip, &route) || route.kind == PD_ROUTE_NONE) {
+		why_not(s, "there is no route to %s", text);
+		return 0;
+	}
+	if (route.kind == PD_ROUTE_LOCAL) {
+		why_not(s, "%s is an address of this host itself: no interface leads to it", text);
+		return 0;
+	}
+	if (!s->cfg->home_this && (route.kind == PD_ROUTE_GATEWAY || is_uplink(r, route.ifindex))) {
+		why_not(s, "%s is behind the uplink %s, not on this host (see `home: this`)", text,
+			link_name(r, route.ifindex));
+		return 0;
+	}
+	i = pd_iface_by_index(r->h, route.ifindex);
+	if (!i || i->excluded || i->draining) {
+		why_not(s, "%s, which leads to %s, is not attached", link_name(r, route.ifindex), text);
+		return -1;
+	}
+	if (i->forced && !(i->forced & PD_SIDE_HOME)) {
+		why_not(s, "%s, which leads to %s, is attached as client only", i->name, text);
+		return -1;
+	}
+	*ret = i;
+	return 1;
+}
+
+/* Find the interface that leads to the authority. @ret_ready: all its ways are hooked. */
+static struct pd_iface *find_home(struct round *r, struct pd_svc *s, bool *ret_ready)
+{
+	struct pd_iface *home = NULL;
+
+	*ret_ready = true;
+	s->reason[0] = '\0';
+	for (size_t k = 0; k < s->cfg->naddrs; k++) {
+		struct pd_iface *i = NULL;
+		int got = home_of_address(r, s, k, &i);
+
+		if (got < 0)
+			*ret_ready = false;
+		if (got <= 0)
+			continue;
+		i->home = true;
+		home = home ? home : i;
+		if (!(i->sides & PD_SIDE_HOME))
+			*ret_ready = false;
+	}
+	if (!home)
+		*ret_ready = false;
+	return home;
+}
+
+static void settle_service(struct round *r, struct pd_svc *s, bool open)
+{
+	bool ready, was = s->row.flags & PD_SVC_ANSWER;
+	struct pd_iface *home = find_home(r, s, &ready);
+	uint8_t flags = ready ? PD_SVC_HOME | PD_SVC_ANSWER : 0;
+	struct pd_fault f = { 0 };
+
+	s->home_ifindex = home ? home->ifindex : 0;
+	snprintf(s->home, sizeof(s->home), "%s", home ? home->name : "");
+	if (ready)
+		s->reason[0] = '\0';
+	else if (home)
+		why_not(s, "the hook on %s is not there", home->name);
+	/* Closing comes before any hook is touched, opening after all are there. */
+	if (flags && !open && !was)
+		return;
+	if (pd_svc_write(r->h, s, flags, &f))
+		pd_log_fault(PD_LOG_ERR, 0, &f);
+	if (was != ready && open && ready)
+		pd_log_info("service %s: answering, home %s", s->cfg->name, s->home);
+	else if (was && !ready)
+		pd_log_warn("service %s: not answering: %s", s->cfg->name, s->reason);
+}
+
+static void settle_services(struct round *r, bool open)
+{
+	for (size_t k = 0; k < r->h->nifaces; k++)
+		r->h->ifaces[k]->home = false;
+	for (size_t k = 0; k < r->h->nsvcs; k++)
+		settle_service(r, r->h->svcs[k], open);
+}
+
+/* ---- hooks ------------------------------------------------------------------------------ */
+
+static uint32_t wanted_sides(const struct pd_iface *i)
+{
+	if (i->forced)
+		return i->forced;
+	/* What is attached stays for now: a client hook may translate, a home hook costs little. */
+	if (i->home)
+		return i->sides | PD_SIDE_HOME;
+	return i->sides ? i->sides : PD_SIDE_CLIENT;
+}
+
+static void describe(struct pd_iface *i, uint32_t sides, enum pd_xdp_mode xdp)
+{
+	const char *side = i->forced ? "as asked for"
+			 : i->home ? "the route to an authority leads here"
+				   : "no route to an authority leads here";
+	const char *tc = i->peer ? "its peer is in another namespace: answers go straight there"
+			      : "answers go out by the interface itself";
+
+	snprintf(i->mode, sizeof(i->mode), "%s%s", i->peer ? "tc-peer" : "tc",
+		 xdp == PD_XDP_NATIVE ? "+xdp-native" : xdp == PD_XDP_GENERIC ? "+xdp-generic" : "");
+	snprintf(i->reason, sizeof(i->reason), "%s%s%s%s", side,
+		 sides & PD_SIDE_CLIENT ? "; " : "", sides & PD_SIDE_CLIENT ? tc : "",
+		 xdp == PD_XDP_GENERIC ? "; XDP by the generic path, which can grow packets" : "");
+}
+
+static int attach_one(struct pd_host *h, struct pd_iface *i, uint32_t sides, struct pd_fault *f)
+{
+	enum pd_xdp_mode xdp = PD_XDP_NONE;
+	int err = pd_load_attach(h->load, i->ifindex, i->name, sides, f);
+
+	/* Native XDP on a veth can grow no packet and turns TSO off. */
+	if (!err && sides & PD_SIDE_EDGE)
+		err = pd_load_attach_edge(h->load, i->ifindex, i->name,
+					  i->veth ? PD_XDP_GENERIC : PD_XDP_NONE, &xdp, f);
+	if (err)
+		return err;
+	describe(i, sides, xdp);
+	i->sides = sides;
+	i->current = true;
+	err = pd_iface_write(h, i);
+	return err ? pd_fail(f, err, NULL, "%s: cannot write its row: %s", i->name, strerror(-err)) : 0;
+}
+
+/*
+ * An interface that appeared before its route was taken for a client's. Now
+ * that it leads to an authority that hook goes, unless it translates already.
+ */
+static void drop_client(struct pd_host *h, struct pd_iface *i)
+{
+	if (i->forced || !i->home || !(i->sides & PD_SIDE_CLIENT))
+		return;
+	/* From here on it answers nothing; a packet on another CPU is done within the pause. */
+	i->sides &= ~PD_SIDE_CLIENT;
+	pd_iface_write(h, i);
+	usleep(1000);
+	if (pd_translated(h, i->ifindex, -1) ||
+	    pd_load_detach(h->load, i->ifindex, PD_SIDE_CLIENT, NULL))
+		i->sides |= PD_SIDE_CLIENT;
+	describe(i, i->sides, PD_XDP_NONE);
+	pd_iface_write(h, i);
+}
+
+static void attach(struct pd_host *h, struct pd_iface *i, bool homes)
+{
+	uint32_t sides = wanted_sides(i);
+	struct pd_fault f = { 0 };
+	char text[32];
+
+	if (!i->ifindex || i->excluded || i->draining || homes != !!(sides & PD_SIDE_HOME))
+		return;
+	if (i->current && !(sides & ~i->sides))
+		return;
+	if (attach_one(h, i, sides | i->sides, &f)) {
+		/* A start that fails says so itself. */
+		if (h->ready && strcmp(i->fault.message, f.message))
+			pd_log_fault(PD_LOG_ERR, 0, &f);
+		i->fault = f;
+		snprintf(i->mode, sizeof(i->mode), "failed");
+		set_text(i->reason, f.message);
+		return;
+	}
+	i->fault.message[0] = '\0';
+	drop_client(h, i);
+	pd_log_info("%s: %s side, mode %s: %s", i->name, pd_sides_format(i->sides, text), i->mode,
+		    i->reason);
+}
+
+int pd_reconcile(struct pd_host *h)
+{
+	struct round r = { .h = h };
+	int err = pd_net_links(h->net, collect, &r);
+
+	r.nuplinks = pd_net_uplinks(h->net, r.uplinks, UPLINKS_MAX);
+	if (!err) {
+		match_links(&r);
+		err = take_patterns(&r);
+	}
+	if (!err)
+		settle_services(&r, false);
+	for (int homes = 1; !err && h->load && homes >= 0; homes--)
+		for (size_t k = 0; k < h->nifaces; k++)
+			attach(h, h->ifaces[k], homes);
+	if (!err)
+		settle_services(&r, true);
+	free(r.links);
+	return err;
+}
