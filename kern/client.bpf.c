@@ -216,7 +216,7 @@ static __always_inline int client_syn_ack(pd_ctx *ctx, struct client_room *r, st
 
 /* ---- requests -------------------------------------------------------------- */
 
-static __always_inline void client_key(struct client_loop *l)
+static __noinline void client_key(struct client_loop *l)
 {
 	struct feed *f = &l->r->f;
 	struct pd_stream *st = &l->c->stream;
@@ -236,7 +236,7 @@ static __always_inline void client_key(struct client_loop *l)
 	}
 }
 
-static __always_inline void client_done(struct client_loop *l)
+static __noinline void client_done(struct client_loop *l)
 {
 	struct feed *f = &l->r->f;
 	struct pd_stream *st = &l->c->stream;
@@ -409,7 +409,7 @@ static __always_inline int client_answer(pd_ctx *ctx, struct client_room *r, str
 		return PD_DROP;
 	}
 	pd_verdict(svc->id, PD_V_hit);
-	pd_count_by(svc->id, PD_C_hits, f->msgs);
+	pd_hits_add(svc->authority, pd_count_hits(svc->id, f->msgs), f->msgs);
 	pd_count_by(svc->id, PD_C_reply_bytes, n);
 	return reply_send(ctx, ifc, client_mark());
 }
@@ -537,7 +537,7 @@ static __always_inline int client_tcp_request(pd_ctx *ctx, struct client_room *r
 		pd_verdict(svc->id, PD_V_pass_untracked);
 		return PD_NEXT;
 	}
-	r->f.now = bpf_ktime_get_boot_ns();
+	r->f.now = p->plen ? bpf_ktime_get_boot_ns() : pd_now_coarse();
 	c->seen = r->f.now;
 	if (!p->plen)
 		return client_bare(ctx, r, c, svc, p);
@@ -686,7 +686,7 @@ static __always_inline int client_tcp_reply(pd_ctx *ctx, struct client_room *r,
 		pd_verdict(svc->id, PD_V_pass_untracked);
 		return PD_NEXT;
 	}
-	r->f.now = bpf_ktime_get_boot_ns();
+	r->f.now = pd_now_coarse();
 	o->now = r->f.now;
 	decide_begin(d);
 	c->seen = o->now;
@@ -788,6 +788,11 @@ SEC("tc")
 int sweep_connections(struct __sk_buff *ctx)
 {
 	struct sweep s = {.now = bpf_ktime_get_boot_ns()};
+	__u32 zero = 0;
+	struct pd_settings *set = bpf_map_lookup_elem(&settings, &zero);
+
+	if (set)
+		set->boot_offset = s.now - bpf_ktime_get_ns();
 
 	bpf_for_each_map_elem(&connections, sweep_connection, &s, 0);
 	return s.deleted;

@@ -29,6 +29,19 @@ static __always_inline void pd_count_by(__u32 service, __u32 counter, __u64 n)
 		*v += n;
 }
 
+/* n requests were answered in the kernel. Returns the count of this processor before. */
+static __always_inline __u64 pd_count_hits(__u32 service, __u64 n)
+{
+	__u32 i = (service & (PD_SERVICES_MAX - 1)) * PD_COUNTERS_MAX + PD_C_hits;
+	__u64 *v = bpf_map_lookup_elem(&counters, &i), old;
+
+	if (!v)
+		return 0;
+	old = *v;
+	*v = old + n;
+	return old;
+}
+
 static __always_inline void pd_count(__u32 service, __u32 counter)
 {
 	pd_count_by(service, counter, 1);

@@ -13,7 +13,8 @@
 #include "pandit.h"
 #include "proto.h"
 
-#define FEED_LOAD 512 /* bytes loaded at once */
+#define FEED_LOAD    1024 /* bytes loaded at once */
+#define FEED_CARRIED 512  /* bytes loaded behind a carry */
 #define FEED_TOKENS \
 	24576 /* tokens of one segment; a 64 KiB segment of the smallest ones has fewer */
 
@@ -59,7 +60,7 @@ struct feed {
 static __always_inline int feed_begin(pd_ctx *ctx, struct feed *f, __u32 poff, __u32 plen,
 				      __u8 *carry, __u16 *carry_len)
 {
-	__u32 c = *carry_len, n = plen > FEED_LOAD ? FEED_LOAD : plen;
+	__u32 c = *carry_len, most = c ? FEED_CARRIED : FEED_LOAD, n = plen > most ? most : plen;
 
 	f->poff = poff;
 	f->plen = plen;
@@ -77,7 +78,11 @@ static __always_inline int feed_begin(pd_ctx *ctx, struct feed *f, __u32 poff, _
 			return -1;
 		*carry_len = 0;
 	}
-	LIM(n, FEED_LOAD, return -1);
+	if (!c) {
+		LIM(n, FEED_LOAD, return -1);
+		return pd_load(ctx, poff, f->win.b, n);
+	}
+	LIM(n, FEED_CARRIED, return -1);
 	asm volatile("" : "+r"(c));
 	if (c > PD_TOKEN_MAX)
 		return -1;

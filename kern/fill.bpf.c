@@ -122,6 +122,7 @@ int pd_fill_store(const struct pd_fill *fi, const struct pd_service *svc, __u32 
 	fill_head(&room->e.h, fi, svc, len, csum_fold32(sum.sum), expires);
 	fill_put(room, fi, s, off + len);
 	pd_count(svc->id, PD_C_fills);
+	pd_fills_add(a);
 	return 1;
 }
 

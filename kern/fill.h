@@ -63,6 +63,7 @@ static __always_inline bool fill_arm(struct pd_fill *fi, struct feed *f,
 
 	if (!s || !a || !f->step.op || !len || len > PD_IDENT_MAX || fi->armed > PD_FILL_WAIT)
 		return false;
+	pd_flush_due(a, f->now);
 	fi->word = READ_ONCE(s->word);
 	fi->epoch = READ_ONCE(a->word);
 	if (((fi->word | fi->epoch) & PD_WORD_FLIGHT) || pd_held(s->until, f->now) ||
@@ -71,6 +72,10 @@ static __always_inline bool fill_arm(struct pd_fill *fi, struct feed *f,
 	if (len != f->step.key_len)
 		ih = pd_hash(&f->win, f->step.ident_off, len, seed);
 	fi->ehash = pd_mix(pd_mix(ih, realm), (__u64)svc->id << 8 | f->step.op);
+	if (a->churn && s->tag != (__u16)(fi->ehash >> 48)) {
+		s->tag = fi->ehash >> 48;
+		return false;
+	}
 	fi->khash = khash;
 	fi->born = f->now;
 	fi->realm = realm;

@@ -77,7 +77,7 @@ static __always_inline __u32 hit_copy(struct answer *ans, struct feed *f, const 
 	}
 	barrier();
 	again = hit_lookup(cls, &f->want.ehash);
-	if (again != e || READ_ONCE(again->seq) != seq)
+	if (again != e || READ_ONCE(e->seq) != seq)
 		return PD_V_miss_torn;
 	answer_sum(f, csum);
 	f->ans_len += len;
@@ -102,6 +102,7 @@ static __always_inline __u32 hit_key(struct answer *ans, struct feed *f,
 	w->op = f->step.op;
 	if (!s || !a || !w->ident_len || w->ident_len > PD_IDENT_MAX)
 		return PD_V_miss_cold;
+	pd_flush_due(a, f->now);
 	w->word = READ_ONCE(s->word);
 	w->epoch = READ_ONCE(a->word);
 	if (((w->word | w->epoch) & PD_WORD_FLIGHT) || pd_held(s->until, f->now) ||

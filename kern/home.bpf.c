@@ -91,7 +91,7 @@ struct home_loop {
 	__u64 seed;
 };
 
-static __always_inline void home_key(struct home_loop *l)
+static __noinline void home_key(struct home_loop *l)
 {
 	struct feed *f = l->f;
 	struct pd_stream *st = &l->fl->stream;
@@ -108,7 +108,7 @@ static __always_inline void home_key(struct home_loop *l)
 		st->req.nkeys++;
 }
 
-static __always_inline void home_done(struct home_loop *l, bool key)
+static __noinline void home_done(struct home_loop *l, bool key)
 {
 	struct feed *f = l->f;
 	struct pd_flow *fl = l->fl;
@@ -121,6 +121,8 @@ static __always_inline void home_done(struct home_loop *l, bool key)
 	if (cls == PD_CLASS_READ && key && st->req.nkeys == 1 && f->step.op && ring_empty(st) &&
 	    f->tail == st->head && st->ses.known && !st->ses.block && !st->ses.end)
 		fill = fill_arm(&fl->fill, f, l->svc, st->ses.realm, st->req.khash, l->seed);
+	if (cls == PD_CLASS_WRITE_ALL && f->step.ttl_unit == WIRE_TTL_MS)
+		pd_flush_at(l->svc->authority, f->now + f->step.ttl * 1000000);
 	if (cls == PD_CLASS_WRITE && (st->req.nkeys & PD_NKEYS) == 1)
 		fill_ttl(st->req.khash, &f->step, f->now);
 	if (cls == PD_CLASS_WRITE || cls == PD_CLASS_WRITE_ALL)
@@ -239,7 +241,7 @@ static __always_inline int home_tcp_request(pd_ctx *ctx, struct home_room *r,
 			home_unknown(svc, __LINE__);
 		return PD_NEXT;
 	}
-	r->f.now = bpf_ktime_get_boot_ns();
+	r->f.now = pd_now_coarse();
 	fl->seen = r->f.now;
 	if (p->flags & TCPF_URG) {
 		home_unknown(svc, __LINE__);
@@ -314,7 +316,7 @@ int home_request(struct __sk_buff *ctx)
 /* ---- replies ------------------------------------------------------------- */
 
 /* A reply is complete: what it answers has taken effect (rule 7). */
-static __always_inline int home_reply_done(struct home_loop *l)
+static __noinline int home_reply_done(struct home_loop *l)
 {
 	struct feed *f = l->f;
 	struct pd_flow *fl = l->fl;
@@ -534,7 +536,7 @@ static __always_inline int home_tcp_reply(pd_ctx *ctx, struct home_room *r,
 			home_unknown(svc, __LINE__);
 		return PD_NEXT;
 	}
-	r->f.now = bpf_ktime_get_boot_ns();
+	r->f.now = pd_now_coarse();
 	fl->seen = r->f.now;
 	if (p->flags & TCPF_SYN) {
 		home_syn_ack(r, fl, svc, p);

@@ -54,6 +54,8 @@ static long home_dgram_loop(__u32 i, void *ctx)
 	if (f->step.cls == PD_CLASS_WRITE_ALL || f->step.cls == PD_CLASS_CONTROL ||
 	    (f->step.cls == PD_CLASS_WRITE && !l->nkeys))
 		pd_authority_hold(l->svc->authority, PD_WORD_BUMP, f->now);
+	if (f->step.cls == PD_CLASS_WRITE_ALL && f->step.ttl_unit == WIRE_TTL_MS)
+		pd_flush_at(l->svc->authority, f->now + f->step.ttl * 1000000);
 	if (f->step.cls == PD_CLASS_WRITE && l->nkeys == 1)
 		fill_ttl(l->r->parse.khash, &f->step, f->now);
 	if (f->step.cls == PD_CLASS_READ && l->nkeys == 1 && f->msgs == 1)

@@ -200,7 +200,7 @@ static __always_inline __u32 udp_answer(pd_ctx *ctx, struct udp_room *r,
 		return PD_V_miss_source;
 	if (udp_build(ctx, r))
 		return PD_V_drop_forge;
-	pd_count_by(svc->id, PD_C_hits, 1);
+	pd_hits_add(svc->authority, pd_count_hits(svc->id, 1), 1);
 	pd_count_by(svc->id, PD_C_reply_bytes, n);
 	return 0;
 }

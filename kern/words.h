@@ -34,6 +34,17 @@ static __always_inline bool pd_held(__u32 until, __u64 now)
 	return (__s32)(until - pd_moment(now)) > 0;
 }
 
+/*
+ * A coarse CLOCK_BOOTTIME in ns: up to a tick (10 ms) behind, and without
+ * reading the hardware clock. For what may only err on that side.
+ */
+static __always_inline __u64 pd_now_coarse(void)
+{
+	const struct pd_settings *s = pd_settings();
+
+	return bpf_ktime_get_coarse_ns() + (s ? s->boot_offset : 0);
+}
+
 static __always_inline __u32 pd_until(__u64 now)
 {
 	const struct pd_settings *s = pd_settings();
@@ -79,6 +90,63 @@ static __always_inline void pd_authority_hold(__u32 authority, __u64 amount, __u
 		return;
 	WRITE_ONCE(a->until, pd_until(now));
 	__sync_fetch_and_add(&a->word, amount);
+}
+
+#define FLUSH_SLACK 3000000000ULL /* ns: a server may carry out a delayed flush so much later */
+
+/* A delayed flush that has come due moves the words, and nothing is kept until it is surely over
+ * (rule 11). */
+static __always_inline void pd_flush_due(struct pd_authority *a, __u64 now)
+{
+	__u64 at = READ_ONCE(a->flush_at);
+	__u64 last = READ_ONCE(a->flush_last);
+
+	if (!at || now < at ||
+	    __sync_val_compare_and_swap(&a->flush_at, at, last > at ? last : 0) != at)
+		return;
+	WRITE_ONCE(a->until, pd_moment(now + FLUSH_SLACK));
+	__sync_fetch_and_add(&a->word, PD_WORD_BUMP);
+}
+
+/* Note a delayed flush. Of several, the first and the last are known; the server itself keeps only
+ * one. */
+static __always_inline void pd_flush_at(__u32 authority, __u64 at)
+{
+	struct pd_authority *a = pd_authority_of(authority);
+
+	if (!a)
+		return;
+	if (at > a->flush_last)
+		WRITE_ONCE(a->flush_last, at);
+	if (!a->flush_at || at < a->flush_at)
+		WRITE_ONCE(a->flush_at, at);
+}
+
+/* n requests were answered. Counted for churn in lumps, so that processors do not fight for the
+ * line. */
+static __always_inline void pd_hits_add(__u32 authority, __u64 before, __u64 n)
+{
+	struct pd_authority *a;
+
+	if (!((before ^ (before + n)) >> 6))
+		return;
+	a = pd_authority_of(authority);
+	if (a)
+		__sync_fetch_and_add(&a->hits, 64);
+}
+
+#define CHURN_LOOK 1024 /* fills between two looks */
+#define CHURN_HITS 128	/* hits that they must have given */
+
+static __always_inline void pd_fills_add(struct pd_authority *a)
+{
+	__u64 hits;
+
+	if ((__sync_fetch_and_add(&a->fills, 1) & (CHURN_LOOK - 1)) != CHURN_LOOK - 1)
+		return;
+	hits = READ_ONCE(a->hits);
+	a->churn = hits - a->mark < CHURN_HITS;
+	a->mark = hits;
 }
 
 #define HASH_K1 0xff51afd7ed558ccdULL

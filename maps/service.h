@@ -65,7 +65,8 @@ struct pd_slot {
 	__u64 word;
 	__u32 until;  /* no fill and no hit before this moment: boottime ns >> 20; see pd_hold() */
 	__u8 classes; /* bit n: entries of this slot were filled into size class n */
-	__u8 pad[3];
+	__u8 pad;
+	__u16 tag; /* of the last request that found no entry; see pd_authority.churn */
 };
 
 /* Value of `authorities`: the service word. `slots` and `authorities` are one unit. */
@@ -73,9 +74,13 @@ struct pd_authority {
 	__u64 word;
 	__u64 incarnation; /* differs after every cold start */
 	__u64 unknown;	   /* unclassified stretches seen, for status */
-	__u64 flush_at;	   /* boottime ns of a delayed flush; 0 = none */
+	__u64 flush_at;	   /* boottime ns of the next delayed flush; 0 = none */
+	__u64 flush_last;  /* and of the last one known */
 	__u32 until;	   /* as in struct pd_slot */
-	__u32 pad;
+	__u32 churn; /* not 0: few of the last fills were ever read; a read is kept when it misses
+			twice */
+	__u64 fills, hits; /* roughly, and */
+	__u64 mark;	   /* the hits at the last look, for churn */
 };
 
 #define PD_SIDE_CLIENT 0x01
@@ -96,6 +101,7 @@ struct pd_settings {
 	__u64 seed;	   /* of every key hash; the same on all hosts of a cluster */
 	__u64 wall_offset; /* ns: CLOCK_REALTIME - CLOCK_BOOTTIME */
 	__u64 grace;	   /* ns: how long a write without an end stays in flight */
+	__u64 boot_offset; /* ns: CLOCK_BOOTTIME - CLOCK_MONOTONIC; kept by the sweep */
 	__u32 abi;	   /* PD_ABI */
 	__u32 answer;	   /* 0: no hits at all (detaching) */
 };
@@ -104,8 +110,8 @@ _Static_assert(sizeof(struct pd_ip) == 16, "pd_ip");
 _Static_assert(sizeof(struct pd_endpoint) == 20, "pd_endpoint");
 _Static_assert(sizeof(struct pd_service) == 40, "pd_service");
 _Static_assert(sizeof(struct pd_slot) == 16, "pd_slot");
-_Static_assert(sizeof(struct pd_authority) == 40, "pd_authority");
+_Static_assert(sizeof(struct pd_authority) == 72, "pd_authority");
 _Static_assert(sizeof(struct pd_interface) == 16, "pd_interface");
-_Static_assert(sizeof(struct pd_settings) == 32, "pd_settings");
+_Static_assert(sizeof(struct pd_settings) == 40, "pd_settings");
 
 #endif

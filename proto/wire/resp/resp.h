@@ -16,16 +16,19 @@
 #include "resp_settle.h"
 
 /* One argument: `$len`, and what of the rest has to be read. */
-WIRE_INLINE int resp_frame(const struct wire_win *w, struct pd_parse *st, struct wire_step *s)
+RESP_PART int resp_frame(const struct wire_win *w, struct pd_parse *st, struct wire_step *s)
 {
-	const struct resp_row *row = resp_row(st->row);
+	const struct resp_row *row;
 	__u32 p, len;
 
+	if (!w || !st || !s)
+		return WIRE_EV_BAD;
+	row = resp_row(st->row);
 	if (s->pos >= s->len)
 		return WIRE_EV_MORE;
 	if (W(w, s->pos) != '$')
 		return WIRE_EV_BAD;
-	p = resp_number(w, s->pos + 1, s);
+	p = resp_digits_at(w, s->pos + 1, s);
 	if (p == RESP_MORE)
 		return WIRE_EV_MORE;
 	if (p == RESP_BAD || s->ttl > RESP_BULK_MAX)
@@ -44,7 +47,7 @@ WIRE_INLINE int resp_frame(const struct wire_win *w, struct pd_parse *st, struct
 WIRE_INLINE int resp_request(const struct wire_win *w, struct pd_parse *st,
 			     const struct pd_session *ses, struct wire_step *s)
 {
-	int ev, more = WIRE_EV_MORE;
+	int ev = WIRE_EV_BAD, more = WIRE_EV_MORE;
 
 	(void)ses;
 	if (s->pos >= s->len)
@@ -55,13 +58,20 @@ WIRE_INLINE int resp_request(const struct wire_win *w, struct pd_parse *st,
 		if (W(w, s->pos) != '*')
 			return resp_inline(w, st, s);
 		ev = resp_head(w, st, s);
-		/* The first argument at once, if it is here: most requests are one call. */
+		/* Go on if there is more: most requests are one call. */
 		if (ev != WIRE_EV_NEXT || st->phase == RESP_PHASE_HEAD || st->skip)
 			return ev;
 		more = WIRE_EV_NEXT;
 	}
-	ev = resp_frame(w, st, s);
-	return ev == WIRE_EV_MORE ? more : ev;
+	for (__u32 i = 0; i < RESP_BURST; i++) {
+		ev = resp_frame(w, st, s);
+		if (ev == WIRE_EV_MORE)
+			return more;
+		if (ev != WIRE_EV_NEXT || st->skip || s->pos >= s->len)
+			return ev;
+		more = WIRE_EV_NEXT;
+	}
+	return ev;
 }
 
 WIRE_INLINE int resp_reply(const struct wire_win *w, struct pd_parse *st,

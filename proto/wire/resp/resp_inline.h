@@ -12,6 +12,7 @@ enum resp_text {
 	RESP_TEXT_PLAIN = 0,	/* words and single blanks */
 	RESP_TEXT_BLANK,	/* nothing: the server does not answer it */
 	RESP_TEXT_ODD,
+	RESP_TEXT_NUL,		/* the server does not see the end of such a line */
 };
 
 /* High bits of the bytes of @v that are neither 9-13 nor 32: something to read. */
@@ -34,7 +35,7 @@ WIRE_INLINE __u64 resp_odd(__u64 v)
 /* What kind of line stands at @p and ends before @end (at most PD_TOKEN_MAX bytes). */
 RESP_PART int resp_text(const struct wire_win *w, __u32 p, __u32 end)
 {
-	__u64 ink = 0, odd = 0, v;
+	__u64 ink = 0, odd = 0, nul = 0, v;
 	__u8 first;
 
 	if (!w)
@@ -44,6 +45,7 @@ RESP_PART int resp_text(const struct wire_win *w, __u32 p, __u32 end)
 		v = RESP_AT(__u64, w, p);
 		ink |= resp_ink(v);
 		odd |= resp_odd(v);
+		nul |= resp_equal(v, 0);
 	}
 	/* The last few bytes, with blanks behind them. */
 	if (p < end) {
@@ -51,7 +53,10 @@ RESP_PART int resp_text(const struct wire_win *w, __u32 p, __u32 end)
 		v |= 0x20 * RESP_ONES << (8 * (end - p));
 		ink |= resp_ink(v);
 		odd |= resp_odd(v);
+		nul |= resp_equal(v, 0);
 	}
+	if (nul)
+		return RESP_TEXT_NUL;
 	if (!ink)
 		return RESP_TEXT_BLANK;
 	return odd || first == ' ' ? RESP_TEXT_ODD : RESP_TEXT_PLAIN;
@@ -134,8 +139,9 @@ RESP_PART int resp_inline(const struct wire_win *w, struct pd_parse *st, struct 
 	if (next == RESP_MORE) {
 		if (s->len - p < PD_TOKEN_MAX)
 			return WIRE_EV_MORE;
+		text = resp_text(w, p, p + PD_TOKEN_MAX);
 		/* The server would not answer a line that is blank all the way: do not guess. */
-		if (resp_text(w, p, p + PD_TOKEN_MAX) == RESP_TEXT_BLANK)
+		if (text == RESP_TEXT_BLANK || text == RESP_TEXT_NUL)
 			return WIRE_EV_BAD;
 		s->pos = p + PD_TOKEN_MAX;
 		st->phase = RESP_PHASE_LINE;
@@ -148,6 +154,8 @@ RESP_PART int resp_inline(const struct wire_win *w, struct pd_parse *st, struct 
 	if (end > p && W(w, end - 1) == '\r')
 		end--;
 	text = resp_text(w, p, end);
+	if (text == RESP_TEXT_NUL)
+		return WIRE_EV_BAD;
 	if (text == RESP_TEXT_BLANK)
 		return WIRE_EV_NEXT;
 	if (text == RESP_TEXT_PLAIN)
@@ -160,14 +168,16 @@ RESP_PART int resp_inline(const struct wire_win *w, struct pd_parse *st, struct 
 WIRE_INLINE int resp_inline_more(const struct wire_win *w, struct pd_parse *st, struct wire_step *s)
 {
 	__u32 p = s->pos, next = resp_line(w, p, s->len);
+	__u32 end = s->len - p < PD_TOKEN_MAX ? s->len : p + PD_TOKEN_MAX;
 
-	if (next != RESP_MORE) {
-		s->pos = next;
+	if (next != RESP_MORE)
+		end = next;
+	if (resp_text(w, p, end) == RESP_TEXT_NUL)
+		return WIRE_EV_BAD;
+	s->pos = end;
+	if (next != RESP_MORE)
 		return resp_done(st, s, 0);
-	}
-	next = s->len - p < PD_TOKEN_MAX ? s->len : p + PD_TOKEN_MAX;
-	st->num += next - p;
-	s->pos = next;
+	st->num += end - p;
 	return st->num > RESP_INLINE_MAX ? WIRE_EV_BAD : WIRE_EV_NEXT;
 }
 

@@ -5,7 +5,7 @@
 
 #include "resp_request.h"
 
-/* The argument of @len bytes at @p, all of it in the window, as a number: its value, or RESP_NIL. */
+/* The argument of @len bytes at @p, all in the window, as a number: its value, or RESP_NIL. */
 WIRE_INLINE __u64 resp_value(const struct wire_win *w, struct wire_step *s, __u32 p, __u32 len)
 {
 	return resp_number(w, p, s) == p + len + 2 ? s->ttl : RESP_NIL;
@@ -213,7 +213,7 @@ RESP_PART int resp_option(const struct wire_win *w, struct pd_parse *st, struct 
 		if (!resp_take_user(w, st, s, row->style, p, len))
 			return WIRE_EV_MORE;
 	} else {
-		/* Short ones whole, so that numbers have their end; of long ones what can matter. */
+		/* Short ones whole: a number has its end. Of long ones what can matter. */
 		if (p + n + (n == len ? 2 : 0) > s->len)
 			return WIRE_EV_MORE;
 		resp_word(w, p, n, &o);

@@ -9,7 +9,6 @@
 
 #include "resp_request.h"
 
-#define RESP_REPLY_BURST	8	/* elements framed by one call */
 #define RESP_REPLY_BULK		0xfffffff0u
 #define RESP_REPLY_LEFT		0x7fffffffu
 
@@ -48,7 +47,7 @@ WIRE_INLINE int resp_reply_line(const struct wire_win *w, struct pd_parse *st, s
 	__u32 p = s->pos, next = resp_line(w, p, s->len);
 
 	if (next != RESP_MORE) {
-		/* In a later part of a long line the CR may be the part's first byte, never before it. */
+		/* A later part of a long line begins with the CR at the latest. */
 		if (next - p < 2 || W(w, next - 2) != '\r')
 			return WIRE_EV_BAD;
 		s->pos = next;
@@ -156,7 +155,7 @@ RESP_PART int resp_element(const struct wire_win *w, struct pd_parse *st, struct
 
 WIRE_INLINE int resp_elements(const struct wire_win *w, struct pd_parse *st, struct wire_step *s)
 {
-	for (__u32 i = 0; i < RESP_REPLY_BURST; i++) {
+	for (__u32 i = 0; i < RESP_BURST; i++) {
 		int ev = resp_element(w, st, s);
 
 		if (ev == WIRE_EV_MORE && i)

@@ -160,12 +160,16 @@ WIRE_INLINE void resp_pass(struct pd_parse *st, struct wire_step *s, __u32 p, __
 }
 
 /* `*N`, and `$len name` behind it. */
-WIRE_INLINE int resp_head(const struct wire_win *w, struct pd_parse *st, struct wire_step *s)
+RESP_PART int resp_head(const struct wire_win *w, struct pd_parse *st, struct wire_step *s)
 {
-	__u32 p = resp_number(w, s->pos + 1, s), len, id = RESP_ID_NONE;
+	__u32 p, len, id = RESP_ID_NONE;
 	struct resp_word name;
-	__u64 n = s->ttl;
+	__u64 n;
 
+	if (!w || !st || !s)
+		return WIRE_EV_BAD;
+	p = resp_digits_at(w, s->pos + 1, s);
+	n = s->ttl;
 	if (p == RESP_MORE)
 		return WIRE_EV_MORE;
 	if (p == RESP_BAD)
@@ -180,7 +184,7 @@ WIRE_INLINE int resp_head(const struct wire_win *w, struct pd_parse *st, struct 
 		return WIRE_EV_MORE;
 	if (W(w, p) != '$')
 		return WIRE_EV_BAD;
-	p = resp_number(w, p + 1, s);
+	p = resp_digits_at(w, p + 1, s);
 	if (p == RESP_MORE)
 		return WIRE_EV_MORE;
 	if (p == RESP_BAD || s->ttl > RESP_BULK_MAX)

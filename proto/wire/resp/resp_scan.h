@@ -17,6 +17,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are packed litt
 #define RESP_BAD	0xffffffffu	/* not what the protocol allows here */
 #define RESP_NIL	(~(__u64)0)	/* the length -1 */
 
+#define RESP_BURST	8	/* arguments or elements framed by one call */
 #define RESP_NAME_MAX	23		/* longest name of a command or option, bytes */
 
 #define RESP_ONES	0x0101010101010101ULL
@@ -57,7 +58,7 @@ WIRE_INLINE __u64 resp_low(__u64 x, __u32 n)
 	return x >> (gone * 4) >> (gone * 4);
 }
 
-/* Index of the lowest byte that is marked by its high bit in @t; @t has no other bits and is not 0. */
+/* Index of the lowest byte that is marked by its high bit in @t: no other bits, and not 0. */
 WIRE_INLINE __u32 resp_first(__u64 t)
 {
 	return ((((t & -t) >> 7) - 1) & RESP_ONES) * RESP_ONES >> 56;
@@ -80,7 +81,7 @@ WIRE_INLINE __u64 resp_upper(__u64 x)
 	return x ^ (((from_a ^ beyond_z) & ~x & RESP_HIGHS) >> 2);
 }
 
-/* The number of up to eight digits that ends with the last byte of @x; bytes before it are 0 or '0'. */
+/* The number whose digits are the last bytes of @x; the bytes before them are 0 or '0'. */
 WIRE_INLINE __u64 resp_eight(__u64 x)
 {
 	x = (x & 0x0f0f0f0f0f0f0f0fULL) * 2561 >> 8;
@@ -115,15 +116,11 @@ WIRE_INLINE __u32 resp_minus(const struct wire_win *w, __u32 p, struct wire_step
  * Returns the position behind the CRLF, RESP_MORE or RESP_BAD; the number is
  * left in s->ttl, which is nobody's until a message is done.
  */
-RESP_PART __u32 resp_number(const struct wire_win *w, __u32 p, struct wire_step *s)
+WIRE_INLINE __u32 resp_digits_at(const struct wire_win *w, __u32 p, struct wire_step *s)
 {
-	__u32 n, scale = 1;
-	__u64 a, b;
+	__u64 a = RESP_AT(__u64, w, p), b;
+	__u32 n = resp_digits(a), scale = 1;
 
-	if (!w || !s)
-		return RESP_BAD;
-	a = RESP_AT(__u64, w, p);
-	n = resp_digits(a);
 	if (n == 8) {
 		b = RESP_AT(__u64, w, p + 8);
 		n = resp_digits(b);
@@ -152,6 +149,12 @@ RESP_PART __u32 resp_number(const struct wire_win *w, __u32 p, struct wire_step 
 	return W(w, p + n + 1) == '\n' ? p + n + 2 : RESP_BAD;
 }
 
+/* The same, out of line: for where it would be verified many times over. */
+RESP_PART __u32 resp_number(const struct wire_win *w, __u32 p, struct wire_step *s)
+{
+	return w && s ? resp_digits_at(w, p, s) : RESP_BAD;
+}
+
 /* Pack the @n (at most RESP_NAME_MAX) bytes at @p, which lie in the window, as they are. */
 WIRE_INLINE void resp_pack(const struct wire_win *w, __u32 p, __u32 n, struct resp_word *o)
 {
@@ -177,7 +180,7 @@ WIRE_INLINE void resp_cut(struct resp_word *o)
 	for (__u32 i = 0; i < 3; i++) {
 		__u64 t = resp_equal(o->w[i], 0);
 
-		/* The byte's high bit, less its lower seven: the mask of all bits before the byte. */
+		/* Down to the byte's lowest bit, less one: the bits of all bytes before it. */
 		o->w[i] &= keep & (t ? ((t & -t) >> 7) - 1 : keep);
 		keep = t ? 0 : keep;
 	}
@@ -197,7 +200,7 @@ WIRE_INLINE __u32 resp_find(const struct wire_win *w, __u32 p, __u32 words, __u6
 
 #define RESP_LINE_WORDS	(PD_TOKEN_MAX / 8)
 
-/* Position behind the first newline at or after @p; RESP_MORE: none in the window or in PD_TOKEN_MAX bytes. */
+/* Position behind the newline at or after @p; RESP_MORE: none in PD_TOKEN_MAX bytes, or yet. */
 RESP_PART __u32 resp_line(const struct wire_win *w, __u32 p, __u32 len)
 {
 	__u32 end;

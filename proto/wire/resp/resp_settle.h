@@ -62,7 +62,9 @@ WIRE_INLINE void resp_set_hello(struct pd_session *ses, __u32 code, int refused)
 /* EXEC or DISCARD was answered: the transaction is over, unless it was refused. */
 WIRE_INLINE void resp_set_over(struct pd_session *ses, struct wire_step *s, __u32 style)
 {
-	if (s->kind == WIRE_KIND_ERROR && (style == RESP_DISCARD || !(ses->bits & RESP_BIT_MULTI))) {
+	int open = ses->bits & RESP_BIT_MULTI;
+
+	if (s->kind == WIRE_KIND_ERROR && (style == RESP_DISCARD || !open)) {
 		s->item_flags &= ~PD_REQ_END;
 		return;
 	}

@@ -99,7 +99,7 @@ WIRE_INLINE const struct resp_row *resp_row(__u32 id)
 	return &resp_rows[WIRE_HIDE(id) & (RESP_ROWS - 1)];
 }
 
-/* The row of a name in upper case; @container: number of the command it is a subcommand of, or 0. */
+/* The row of a name in upper case; @container: of which command it is a subcommand, or 0. */
 WIRE_INLINE __u32 resp_lookup(const struct resp_word *name, __u32 container)
 {
 	__u64 w2 = name->w[2] | (__u64)container << 56;

@@ -21,7 +21,8 @@
 #define MC_FLAG_MAX	40	/* bytes of a flag with its token */
 
 /* A word of up to 16 bytes as two numbers. */
-#define MC_AT(word, i)	((i) < sizeof(word) - 1 ? (__u64)(word)[(i) < sizeof(word) ? (i) : 0] : 0)
+#define MC_AT(word, i)	\
+	((i) < sizeof(word) - 1 ? (__u64)(word)[(i) < sizeof(word) ? (i) : 0] : 0)
 #define MC_HALF(word, i)						\
 	(MC_AT(word, i) | MC_AT(word, i + 1) << 8 | MC_AT(word, i + 2) << 16 |	\
 	 MC_AT(word, i + 3) << 24 | MC_AT(word, i + 4) << 32 |		\
@@ -35,6 +36,14 @@
 
 #define MC_EXPTIME_MAX	0x7fffffffU
 #define MC_FLAG(c)	(1ULL << ((c) & 63))
+
+/* Codes of controls and peeks. */
+enum mc_code {
+	MC_CODE_NONE = 0,
+	MC_CODE_WATCH,
+	MC_CODE_QUIT,
+	MC_CODE_QUIET,	/* quiet mg, ended by mn: answered by any number of replies, then MN */
+};
 
 struct mc_num {
 	__u64 v;
@@ -202,7 +211,7 @@ WIRE_INLINE void mc_number(const struct wire_win *w, struct wire_step *s, __u32 
 	num->ok = mc_forget(s, n > 0 && n <= MC_NUMBER_MAX && !bad);
 }
 
-/* The arguments from pos to end, where their line ends. WIRE_EV_BAD when they cannot be told apart. */
+/* The arguments from pos to end. WIRE_EV_BAD when they cannot be told apart. */
 WIRE_INLINE int mc_args(const struct wire_win *w, struct wire_step *s, __u32 pos, __u32 end,
 			struct mc_args *a)
 {
@@ -286,6 +295,21 @@ WIRE_INLINE int mc_flags(const struct wire_win *w, struct wire_step *s, __u32 po
 WIRE_INLINE int mc_ends_noreply(const struct wire_win *w, __u32 end)
 {
 	return W(w, end - 1) == ' ' || mc_wide(w, end - 8) >> 8 == MC_LO("noreply");
+}
+
+/* Forget the message: the grammar's own fields, not the engine's. */
+WIRE_INLINE void mc_clear(struct pd_parse *st)
+{
+	st->left = 0;
+	st->arg = 0;
+	st->row = 0;
+	st->cls = 0;
+	st->flags = 0;
+	st->phase = 0;
+	st->sub = 0;
+	st->code = 0;
+	st->aux = 0;
+	st->num = 0;
 }
 
 #endif
