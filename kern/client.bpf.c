@@ -12,6 +12,7 @@
 #include "reply.h"
 #include "tcp.h"
 #include "sweep.h"
+#include "syn.h"
 #include "udp.h"
 
 struct client_room {
@@ -25,7 +26,7 @@ struct client_room {
 	struct wire_emit emit;
 	struct headers headers;
 	struct answer ans;
-	__u8 options[64 + 16];
+	struct syn_room options;
 };
 
 /* Row 0: requests, row 1: replies. */
@@ -61,80 +62,6 @@ static __always_inline __u32 client_mark(void)
 
 /* ---- handshake ----------------------------------------------------------- */
 
-struct syn_options {
-	__u32 sack_at; /* offset of SACK-permitted among the options, + 1; 0 = none */
-	__u32 tsval;   /* network order */
-	__u32 mss;
-	__u8 shift; /* window shift */
-	__u8 pad[3];
-};
-
-struct syn_walk {
-	const __u8 *o; /* the options, zero-padded */
-	struct syn_options *so;
-	__u32 n, at;
-};
-
-/* One option of a SYN or SYN-ACK (RFC 9293 section 3.1). */
-static long syn_walk_loop(__u32 unused, void *ctx)
-{
-	struct syn_walk *w = ctx;
-	struct syn_options *so = w->so;
-	__u32 at = w->at;
-	const __u8 *o;
-
-	if (at >= w->n)
-		return 1;
-	o = w->o + (WIRE_HIDE(at) & 63);
-	if (o[0] == 0)
-		return 1;
-	if (o[0] == 1) {
-		w->at = at + 1;
-		return 0;
-	}
-	if (o[1] < 2)
-		return 1;
-	if (o[0] == 2 && o[1] == 4)
-		so->mss = (__u32)o[2] << 8 | o[3];
-	if (o[0] == 3 && o[1] == 3)
-		so->shift = o[2] > 14 ? 14 : o[2];
-	if (o[0] == 4 && o[1] == 2)
-		so->sack_at = at + 1;
-	if (o[0] == 8 && o[1] == 10)
-		so->tsval = get32(o + 2);
-	w->at = at + o[1];
-	return 0;
-}
-
-/* Read the options; take SACK-permitted out, for a forged reply has no place in a SACK scoreboard
- * (rule 4.1.2). */
-static __always_inline void syn_options(pd_ctx *ctx, struct client_room *r, const struct pkt *p,
-					bool strip, struct syn_options *so)
-{
-	struct syn_walk w = {.o = r->options, .so = so};
-	__u32 n = p->doff - 20, at;
-	__u16 old = bpf_htons(0x0402), nop = bpf_htons(0x0101);
-
-	__builtin_memset(so, 0, sizeof(*so));
-	LIM(n, 40, return );
-	__builtin_memset(r->options, 0, sizeof(r->options));
-	if (pd_load(ctx, p->l4off + 20, r->options, n))
-		return;
-	w.n = n;
-	bpf_loop(40, syn_walk_loop, &w, 0);
-	if (!strip || !so->sack_at)
-		return;
-	at = p->l4off + 20 + so->sack_at - 1;
-	if ((so->sack_at - 1) & 1) { /* at an odd offset each byte falls into another 16-bit word */
-		__u32 from = bpf_htonl(0x00040200), to = bpf_htonl(0x00010100);
-
-		bpf_l4_csum_replace(ctx, p->l4off + 16, from, to, 4);
-	} else {
-		bpf_l4_csum_replace(ctx, p->l4off + 16, old, nop, 2);
-	}
-	bpf_skb_store_bytes(ctx, at, &nop, 2, 0);
-}
-
 /* A SYN: make a connection, or note it on the live one until the server answers (rule 4.2.6). */
 static __always_inline int client_syn(pd_ctx *ctx, struct client_room *r,
 				      const struct pd_service *svc, struct pkt *p)
@@ -158,7 +85,7 @@ static __always_inline int client_syn(pd_ctx *ctx, struct client_room *r,
 		c->service = svc->id;
 		c->id = bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
 		c->seen = bpf_ktime_get_boot_ns();
-		c->replay = pd_mix(c->id, HASH_K2) & (PD_REPLAYS - 1);
+		c->replay = pd_mix(c->id, PD_HASH_LENGTH) & (PD_REPLAYS - 1);
 		c->stream.ses.known = 1;
 		bpf_map_update_elem(&connections, &p->t, c, BPF_NOEXIST);
 		c = bpf_map_lookup_elem(&connections, &p->t);
@@ -169,7 +96,7 @@ static __always_inline int client_syn(pd_ctx *ctx, struct client_room *r,
 			return PD_NEXT;
 		}
 	}
-	syn_options(ctx, r, p, true, &so);
+	syn_options(ctx, &r->options, p, true, &so);
 	c->syn_seq = p->seq;
 	c->syn_cws = so.shift;
 	pd_verdict(svc->id, PD_V_pass_handshake);
@@ -187,7 +114,7 @@ static __always_inline int client_syn_ack(pd_ctx *ctx, struct client_room *r, st
 	again = c->state != PD_CONN_SYN && c->s_nxt == p->seq + 1 && c->c_nxt == p->ack;
 	if (p->ack != c->syn_seq + 1)
 		return PD_NEXT;
-	syn_options(ctx, r, p, true, &so);
+	syn_options(ctx, &r->options, p, true, &so);
 	if (again)
 		return PD_NEXT;
 	bpf_spin_lock(&c->lock);
@@ -498,7 +425,9 @@ static __always_inline int client_data(pd_ctx *ctx, struct client_room *r, struc
 	}
 	if (f->all_hit && f->ans_len) {
 		ifc = bpf_map_lookup_elem(&interfaces, &ifindex);
-		if (!ifc || (!(ifc->flags & PD_IF_PEER) && p->poff - 14 + f->ans_len > ifc->mtu)) {
+		if (!ifc || !(ifc->flags & PD_SIDE_CLIENT)) {
+			why = PD_V_miss_off; /* the interface is being drained */
+		} else if (!(ifc->flags & PD_IF_PEER) && p->poff - 14 + f->ans_len > ifc->mtu) {
 			why = PD_V_miss_large;
 		} else {
 			k = replay_claim(c);
@@ -567,6 +496,10 @@ static __always_inline int client_udp_request(pd_ctx *ctx, const struct pd_servi
 
 	if (!r || !i)
 		return PD_NEXT;
+	if (!(i->flags & PD_SIDE_CLIENT)) {
+		pd_verdict(svc->id, PD_V_miss_off);
+		return PD_NEXT;
+	}
 	r->p = *p;
 	why = udp_answer(ctx, r, svc, i);
 	if (!why) {

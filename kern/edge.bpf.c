@@ -28,7 +28,7 @@ int edge_client(struct xdp_md *ctx)
 		return XDP_PASS;
 	svc = pkt_service(&r->p, PKT_OK);
 	i = bpf_map_lookup_elem(&interfaces, &ifindex);
-	if (!svc || !i || !i->xdp_room)
+	if (!svc || !i || !i->xdp_room || !(i->flags & PD_SIDE_EDGE))
 		return XDP_PASS;
 	why = udp_answer(ctx, r, svc, i);
 	if (!why) {

@@ -89,6 +89,68 @@ static __always_inline bool fill_arm(struct pd_fill *fi, struct feed *f,
 	return true;
 }
 
+/* A key of a read that may have several: note the word of its slot. n: keys before it. */
+static __always_inline void fill_note(struct pd_fill *fi, __u32 n, const struct pd_service *svc,
+				      __u64 khash, __u64 now)
+{
+	struct pd_slot *s = pd_slot_of(svc->authority, khash & (PD_SLOTS - 1));
+	struct pd_fill_key *k = &fi->many[WIRE_HIDE(n) & (PD_FILL_KEYS - 1)];
+	__u64 word;
+
+	if (!s || n >= PD_FILL_KEYS)
+		return;
+	word = READ_ONCE(s->word);
+	k->word = word;
+	k->khash = (word & PD_WORD_FLIGHT) || pd_held(s->until, now) ? 0 : khash;
+}
+
+/* The read of several keys that fill_note() took down is on its way. */
+static __always_inline bool fill_arm_many(struct pd_fill *fi, const struct feed *f,
+					  const struct pd_service *svc, __u64 realm, __u32 nkeys)
+{
+	struct pd_authority *a = pd_authority_of(svc->authority);
+
+	if (!a || !f->step.op || nkeys > PD_FILL_KEYS || fi->armed > PD_FILL_WAIT)
+		return false;
+	pd_flush_due(a, f->now);
+	fi->epoch = READ_ONCE(a->word);
+	if ((fi->epoch & PD_WORD_FLIGHT) || pd_held(a->until, f->now) || a->churn)
+		return false;
+	fi->born = f->now;
+	fi->realm = realm;
+	fi->op = f->step.op;
+	fi->left = nkeys;
+	fi->armed = PD_FILL_MANY;
+	return true;
+}
+
+/* The key in f->step heads a part of the reply: make fi the fill of that key. False: it may not be
+ * kept. */
+static __noinline __attribute__((unused)) bool fill_choose(struct pd_fill *fi, const struct feed *f,
+							   const struct pd_service *svc, __u64 seed)
+{
+	__u32 n = f->step.key_len, i;
+	__u64 h;
+
+	if (!n || n > WIRE_KEY_MAX)
+		return false;
+	h = pd_hash(&f->win, f->step.key_off, n, seed);
+	for (i = 0; i < PD_FILL_KEYS; i++)
+		if (fi->many[i].khash == h)
+			break;
+	if (i >= PD_FILL_KEYS || i >= fi->left)
+		return false;
+	fi->word = fi->many[i].word;
+	fi->khash = h;
+	fi->ehash = pd_mix(pd_mix(h, fi->realm), (__u64)svc->id << 8 | fi->op);
+	fi->slot = h & (PD_SLOTS - 1);
+	fi->ident_len = n;
+	fi->key_len = n;
+	fi->kind = WIRE_KIND_VALUE;
+	pd_ident_copy(&f->win, f->step.key_off, n, (struct pd_ident *)fi->ident);
+	return true;
+}
+
 /* A write set a time to live: remember the earliest and the latest moment the key may expire. */
 static __always_inline void fill_ttl(__u64 khash, const struct wire_step *s, __u64 now)
 {
@@ -116,7 +178,7 @@ static __always_inline void fill_ttl(__u64 khash, const struct wire_step *s, __u
 /* Give up on the reply, or be done with it. */
 static __always_inline void fill_off(struct pd_fill *fi, __u64 id)
 {
-	if (fi->armed >= PD_FILL_PART) {
+	if (fi->armed == PD_FILL_PART || fi->armed == PD_FILL_TAIL) {
 		struct pd_assembly *a = bpf_map_lookup_elem(&assemblies, &fi->assembly);
 
 		if (a)
@@ -134,7 +196,7 @@ static __always_inline bool fill_claim(struct pd_fill *fi, __u64 id, const struc
 	struct pd_assembly *a;
 	__u64 owner;
 
-	fi->assembly = pd_mix(id, HASH_K2) & (PD_ASSEMBLIES - 1);
+	fi->assembly = pd_mix(id, PD_HASH_LENGTH) & (PD_ASSEMBLIES - 1);
 	a = bpf_map_lookup_elem(&assemblies, &fi->assembly);
 	if (!a)
 		return false;

@@ -12,12 +12,6 @@
 #include "ring.h"
 #include "sweep.h"
 
-enum fill_found {
-	FILL_NONE = 0,
-	FILL_WHOLE, /* the reply starts in this segment and its end is known */
-	FILL_ENDS,  /* its end is known now, its start is in the assembly */
-};
-
 /* Give back everything a connection holds: its end was seen, or its place is taken (rule 8). */
 static long home_drop_loop(__u32 i, void *ctx)
 {
@@ -29,39 +23,66 @@ static long home_drop_loop(__u32 i, void *ctx)
 	return 0;
 }
 
-static __always_inline void home_release(struct pd_flow *fl, const struct pd_service *svc,
-					 __u64 now)
+/* Needs both directions of the flow. */
+static __noinline void home_let_go(struct pd_flow *fl, __u32 service, __u32 authority, __u64 now)
 {
 	struct pd_stream *st = &fl->stream;
-	struct ring_pop r = {.st = st, .authority = svc->authority, .words = 1};
+	struct ring_pop r = {.st = st, .authority = authority, .words = 1};
 	bool any = !ring_empty(st) || st->nheld || st->held_all;
 
-	if (st->req.nkeys &
-	    PD_NKEYS) /* a write that was never sent to its end: all but the last are in the ring */
-		pd_slot_hold(svc->authority, st->req.slot, PD_WORD_END, now);
+	/* of a write that was never sent to its end, all slots but the last are in the ring */
+	if (st->req.nkeys & PD_NKEYS)
+		pd_slot_hold(authority, st->req.slot, PD_WORD_END, now);
 	if (st->req.nkeys & PD_NKEYS_ALL)
-		pd_authority_hold(svc->authority, PD_WORD_END, now);
+		pd_authority_hold(authority, PD_WORD_END, now);
 	st->req.nkeys = 0;
 	bpf_loop(PD_RING, home_drop_loop, &r, 0);
-	ring_end_transaction(st, svc->authority);
+	ring_end_transaction(st, authority);
 	if (st->over_word)
-		pd_authority_add(svc->authority, PD_WORD_END);
+		pd_authority_add(authority, PD_WORD_END);
 	st->over_word = 0;
 	WRITE_ONCE(st->over_done, st->over);
 	fill_off(&fl->fill, fl->id);
+	fl->due = 0;
 	if (any)
-		pd_count(svc->id, PD_C_releases);
+		pd_count(service, PD_C_releases);
 }
 
-/* Framing is lost: from here on every segment is a write to everything. */
-static __always_inline void home_lost(struct pd_flow *fl, const struct pd_service *svc,
-				      struct pkt *p, __u64 now)
+static __always_inline bool home_claim(__u32 *busy)
 {
-	if (fl->unknown)
+	return !__sync_val_compare_and_swap(busy, 0, 1);
+}
+
+/*
+ * Let go of everything the flow holds in flight. The caller has claimed one
+ * direction; `other` is the claim of the other one. If that is taken, it is
+ * left to whoever comes next: in flight is the safe side.
+ */
+static __always_inline void home_release(struct pd_flow *fl, __u32 *other,
+					 const struct pd_service *svc, __u64 now)
+{
+	if (!home_claim(other)) {
+		fl->due = 1;
 		return;
-	fl->unknown = 1;
-	home_release(fl, svc, now);
+	}
+	home_let_go(fl, svc->id, svc->authority, now);
+	WRITE_ONCE(*other, 0);
+}
+
+/* Framing is lost: until the flow is adopted again, every segment is a write to everything. */
+static __always_inline void home_lost(struct pd_flow *fl, __u32 *other,
+				      const struct pd_service *svc, struct pkt *p, __u64 now)
+{
+	__u8 was = fl->unknown;
+
+	if (was == PD_FRAMING_LOST)
+		return;
+	fl->unknown = PD_FRAMING_LOST;
+	fl->adopt = 0;
+	home_release(fl, other, svc, now);
 	pd_authority_hold(svc->authority, PD_WORD_BUMP, now);
+	if (was == PD_FRAMING_TRIAL)
+		return;
 	pd_count(svc->id, PD_C_framing_lost);
 	pd_event(svc->id, PD_EVENT_FRAMING_LOST, &p->t);
 }
@@ -75,7 +96,7 @@ static __always_inline void home_opaque_reply(struct pd_flow *fl, const struct p
 		return;
 	}
 	if (!ring_empty(&fl->stream)) {
-		home_release(fl, svc, now);
+		home_release(fl, &fl->stream.req_busy, svc, now);
 		pd_authority_hold(svc->authority, PD_WORD_BUMP, now);
 	}
 	pd_verdict(svc->id, PD_V_home_reply);
@@ -104,8 +125,11 @@ static __noinline void home_key(struct home_loop *l)
 		pd_slot_hold(l->svc->authority, h & (PD_SLOTS - 1), PD_WORD_BUMP, f->now);
 	else if (f->step.cls == PD_CLASS_WRITE)
 		ring_write_key(st, f, l->svc->authority, h);
-	else
+	else {
+		if (ring_empty(st) && f->tail == st->head)
+			fill_note(&l->fl->fill, st->req.nkeys, l->svc, h, f->now);
 		st->req.nkeys++;
+	}
 }
 
 static __noinline void home_done(struct home_loop *l, bool key)
@@ -118,9 +142,14 @@ static __noinline void home_done(struct home_loop *l, bool key)
 
 	f->seen |= 1 << (cls & 7);
 	f->msgs++;
-	if (cls == PD_CLASS_READ && key && st->req.nkeys == 1 && f->step.op && ring_empty(st) &&
-	    f->tail == st->head && st->ses.known && !st->ses.block && !st->ses.end)
-		fill = fill_arm(&fl->fill, f, l->svc, st->ses.realm, st->req.khash, l->seed);
+	if (cls == PD_CLASS_READ && f->step.op && ring_empty(st) && f->tail == st->head &&
+	    st->ses.known && !st->ses.block && !st->ses.end) {
+		if (st->req.nkeys > 1)
+			fill = fill_arm_many(&fl->fill, f, l->svc, st->ses.realm, st->req.nkeys);
+		else if (key)
+			fill = fill_arm(&fl->fill, f, l->svc, st->ses.realm, st->req.khash,
+					l->seed);
+	}
 	if (cls == PD_CLASS_WRITE_ALL && f->step.ttl_unit == WIRE_TTL_MS)
 		pd_flush_at(l->svc->authority, f->now + f->step.ttl * 1000000);
 	if (cls == PD_CLASS_WRITE && (st->req.nkeys & PD_NKEYS) == 1)
@@ -178,7 +207,7 @@ static __always_inline void home_feed_request(pd_ctx *ctx, struct home_room *r, 
 		f->bad = 1;
 	WRITE_ONCE(st->tail, f->tail);
 	if (f->bad) {
-		home_lost(fl, svc, p, f->now);
+		home_lost(fl, &st->rep_busy, svc, p, f->now);
 		pd_verdict(svc->id, PD_V_home_unknown);
 	} else if (f->seen & (1 << PD_CLASS_WRITE_ALL)) {
 		pd_verdict(svc->id, PD_V_home_write_all);
@@ -227,15 +256,125 @@ static __always_inline int home_syn(struct home_room *r, const struct pd_service
 	return PD_NEXT;
 }
 
+/*
+ * A segment of a connection older than the hook. It gets a flow, so that it
+ * can be adopted at a quiet point (rule 5); until then all it sends and gets
+ * is a write to everything.
+ */
+static __noinline struct pd_flow *home_meet(struct home_room *r, const struct pd_service *svc,
+					    const struct pkt *p)
+{
+	struct pd_flow *fl = &r->fresh;
+
+	pd_zero(fl, sizeof(*fl));
+	fl->id = bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
+	fl->c_nxt = p->seq;
+	fl->s_nxt = p->ack;
+	fl->srv_ack = p->seq - 1;
+	fl->state = PD_CONN_LIVE;
+	fl->service = svc->id;
+	fl->authority = svc->authority;
+	fl->unknown = PD_FRAMING_LOST;
+	if (bpf_map_update_elem(&flows, &p->t, fl, BPF_NOEXIST)) {
+		pd_count(svc->id, PD_C_table_full);
+		pd_event(svc->id, PD_EVENT_TABLE_FULL, &p->t);
+	}
+	return bpf_map_lookup_elem(&flows, &p->t);
+}
+
+/* Everything sent either way has arrived: what comes next may be the start of a message. */
+static __always_inline bool home_quiet(const struct pd_flow *fl, const struct pkt *p, __u32 late)
+{
+	return !late && p->ack == fl->s_nxt && fl->srv_ack == p->seq && ring_empty(&fl->stream) &&
+	       !fl->due;
+}
+
+/* Did the segment hold exact requests, and none that changes the connection's state? */
+static __always_inline bool home_exact(const struct feed *f, const struct pd_stream *st)
+{
+	return f->msgs && !f->more && !st->req.skip && !st->req.left && !st->req.phase &&
+	       !(f->seen & ~(1 << PD_CLASS_READ | 1 << PD_CLASS_PEEK | 1 << PD_CLASS_WRITE));
+}
+
+/* New bytes of a flow whose framing is not known: each is a write to everything, and may be the
+ * start of a trial. */
+static __always_inline bool home_trial(struct pd_flow *fl, const struct pd_service *svc,
+				       struct pkt *p, __u32 late, __u64 now)
+{
+	home_unknown(svc, __LINE__);
+	if (!home_quiet(fl, p, late)) {
+		home_lost(fl, &fl->stream.rep_busy, svc, p, now);
+		return false;
+	}
+	if (fl->unknown == PD_FRAMING_LOST) {
+		if (!home_claim(&fl->stream.rep_busy))
+			return false;
+		pd_zero(&fl->stream, sizeof(fl->stream));
+		fl->stream.req_busy = 1;
+		fl->unknown = PD_FRAMING_TRIAL;
+	}
+	return true;
+}
+
+/* New bytes of the client; the request direction is claimed. */
+static __always_inline void home_new_request(pd_ctx *ctx, struct home_room *r, struct pd_flow *fl,
+					     const struct pd_service *svc, struct pkt *p,
+					     __u32 late)
+{
+	__u8 unknown = fl->unknown;
+
+	if (unknown && !home_trial(fl, svc, p, late, r->f.now))
+		return;
+	p->poff += late;
+	p->plen -= late;
+	home_feed_request(ctx, r, fl, svc, p);
+	if (unknown && !home_exact(&r->f, &fl->stream))
+		home_lost(fl, &fl->stream.rep_busy, svc, p, r->f.now);
+}
+
+static __always_inline int home_segment(pd_ctx *ctx, struct home_room *r, struct pd_flow *fl,
+					const struct pd_service *svc, struct pkt *p)
+{
+	__u32 end = p->seq + p->plen, late;
+
+	if (p->flags & TCPF_URG) {
+		home_unknown(svc, __LINE__);
+		home_lost(fl, &fl->stream.rep_busy, svc, p, r->f.now);
+	}
+	if (before(fl->c_nxt, p->seq)) {
+		if (!fl->unknown && fl->state == PD_CONN_LIVE) {
+			pd_verdict(svc->id, PD_V_home_gap);
+			return PD_DROP;
+		}
+		fl->c_nxt = p->seq;
+	}
+	late = fl->c_nxt - p->seq;
+	if (late >= p->plen) {
+		pd_verdict(svc->id, PD_V_home_quiet);
+		return PD_NEXT;
+	}
+	home_new_request(ctx, r, fl, svc, p, late);
+	fl->c_nxt = end;
+	if (p->flags & TCPF_FIN) {
+		fl->c_nxt++;
+		fl->fins |= PD_FIN_CLIENT;
+	}
+	if (fl->due)
+		home_release(fl, &fl->stream.rep_busy, svc, r->f.now);
+	return PD_NEXT;
+}
+
 static __always_inline int home_tcp_request(pd_ctx *ctx, struct home_room *r,
 					    const struct pd_service *svc, struct pkt *p)
 {
 	struct pd_flow *fl;
-	__u32 late = 0;
+	int act;
 
 	if (p->flags & TCPF_SYN)
 		return home_syn(r, svc, p);
 	fl = bpf_map_lookup_elem(&flows, &p->t);
+	if (!fl && p->plen)
+		fl = home_meet(r, svc, p);
 	if (!fl) {
 		if (p->plen)
 			home_unknown(svc, __LINE__);
@@ -243,10 +382,6 @@ static __always_inline int home_tcp_request(pd_ctx *ctx, struct home_room *r,
 	}
 	r->f.now = pd_now_coarse();
 	fl->seen = r->f.now;
-	if (p->flags & TCPF_URG) {
-		home_unknown(svc, __LINE__);
-		home_lost(fl, svc, p, r->f.now);
-	}
 	if (!p->plen) {
 		if ((p->flags & TCPF_FIN) && p->seq == fl->c_nxt) {
 			fl->c_nxt = p->seq + 1;
@@ -255,33 +390,13 @@ static __always_inline int home_tcp_request(pd_ctx *ctx, struct home_room *r,
 		pd_verdict(svc->id, PD_V_home_quiet);
 		return PD_NEXT;
 	}
-	if (__sync_val_compare_and_swap(&fl->stream.req_busy, 0, 1)) {
+	if (!home_claim(&fl->stream.req_busy)) {
 		pd_verdict(svc->id, PD_V_home_race);
 		return PD_DROP;
 	}
-	if (before(fl->c_nxt, p->seq) && fl->state == PD_CONN_LIVE) {
-		WRITE_ONCE(fl->stream.req_busy, 0);
-		pd_verdict(svc->id, PD_V_home_gap);
-		return PD_DROP;
-	}
-	late = fl->c_nxt - p->seq;
-	if (late >= p->plen) {
-		pd_verdict(svc->id, PD_V_home_quiet);
-	} else {
-		p->poff += late;
-		p->plen -= late;
-		if (fl->unknown)
-			home_unknown(svc, __LINE__);
-		else
-			home_feed_request(ctx, r, fl, svc, p);
-		fl->c_nxt = p->seq + late + p->plen;
-		if (p->flags & TCPF_FIN) {
-			fl->c_nxt++;
-			fl->fins |= PD_FIN_CLIENT;
-		}
-	}
+	act = home_segment(ctx, r, fl, svc, p);
 	WRITE_ONCE(fl->stream.req_busy, 0);
-	return PD_NEXT;
+	return act;
 }
 
 SEC("tc")
@@ -324,6 +439,8 @@ static __noinline int home_reply_done(struct home_loop *l)
 	struct ring_pop r = {.st = st, .authority = l->svc->authority, .words = 1};
 	__u32 kind = f->step.kind;
 
+	if (fl->unknown && kind > WIRE_KIND_ERROR)
+		return -1; /* no connection to be adopted in this state */
 	if (kind == WIRE_KIND_PUSH || kind == WIRE_KIND_PART) {
 		if (fl->fill.armed == PD_FILL_PART) /* what was assembled is not the reply alone */
 			fill_off(&fl->fill, fl->id);
@@ -336,6 +453,10 @@ static __noinline int home_reply_done(struct home_loop *l)
 		ring_end_transaction(st, l->svc->authority);
 	if (!(r.flags & PD_REQ_FILL) || !fl->fill.armed)
 		return 0;
+	if (fl->fill.armed == PD_FILL_MANY) {
+		fl->fill.armed = PD_FILL_OFF;
+		return 0;
+	}
 	if (kind != WIRE_KIND_VALUE && kind != WIRE_KIND_NIL) {
 		fill_off(&fl->fill, fl->id);
 		return 0;
@@ -347,11 +468,23 @@ static __noinline int home_reply_done(struct home_loop *l)
 	return 0;
 }
 
+/* A part of the reply to a read of several keys: from `from` to behind its payload. */
+static __noinline void home_part(struct home_loop *l, __u32 from)
+{
+	struct pd_fill *fi = &l->fl->fill;
+	struct feed *f = l->f;
+	__u32 end = f->at + l->fl->stream.rep.skip;
+
+	if (end <= f->plen && fill_choose(fi, f, l->svc, l->seed))
+		home_fill_whole(l->ctx, f, fi, l->svc, from, end);
+}
+
 static long home_reply_loop(__u32 i, void *ctx)
 {
 	struct home_loop *l = ctx;
 	struct feed *f = l->f;
 	struct pd_stream *st = &l->fl->stream;
+	__u32 from;
 	int ev;
 
 	if (!feed_window(l->ctx, f, &st->rep))
@@ -368,7 +501,10 @@ static long home_reply_loop(__u32 i, void *ctx)
 		f->bad = 1;
 		return 1;
 	}
+	from = f->at;
 	f->at = f->base + f->step.pos;
+	if ((ev & WIRE_EV_KEY) && l->fl->fill.armed == PD_FILL_MANY)
+		home_part(l, from);
 	if ((ev & WIRE_EV_DONE) && home_reply_done(l)) {
 		f->bad = 1;
 		return 1;
@@ -378,90 +514,14 @@ static long home_reply_loop(__u32 i, void *ctx)
 	return 0;
 }
 
-/* The reply under assembly is complete. */
-static __always_inline void home_fill_assembled(struct home_room *r, struct pd_flow *fl,
-						const struct pd_service *svc)
-{
-	struct pd_assembly *a = bpf_map_lookup_elem(&assemblies, &fl->fill.assembly);
-	__u32 off = (fl->fill.ident_len + 7) & ~7U, len = fl->fill.reply_len, n = len;
-	struct fill_room *room = fill_room();
-
-	if (!a || !room || a->owner != fl->id)
-		return;
-	LIM(n, PD_REPLY_MAX, return );
-	if (bpf_probe_read_kernel(room->e.data + (WIRE_HIDE(off) & 511), n, a->data))
-		return;
-	pd_fill_store(&fl->fill, svc, off, len, r->f.now);
-}
-
-/* After a segment of replies: keep what is complete, assemble what goes on. */
-static __always_inline void home_fill(pd_ctx *ctx, struct home_room *r, struct pd_flow *fl,
-				      const struct pd_service *svc)
-{
-	struct pd_stream *st = &fl->stream;
-	struct pd_fill *fi = &fl->fill;
-	struct feed *f = &r->f;
-	__u32 from = 0, end = f->plen;
-	bool ok = true;
-
-	if (f->fill == FILL_NONE) {
-		if (fi->armed != PD_FILL_WAIT && fi->armed != PD_FILL_PART)
-			return;
-		if (fi->armed == PD_FILL_WAIT) {
-			if (!st->rep.phase && !st->rep.left && !st->rep.skip && !st->rep_carry_len)
-				return; /* its reply has not begun */
-			from = f->start;
-		}
-		if (!fill_append(ctx, fi, fl->id, svc, f, from, end))
-			fill_off(fi, fl->id);
-		return;
-	}
-	from = f->fill_at;
-	if ((__s32)f->fill_end <= (__s32)f->plen)
-		end = f->fill_end;
-	if (f->fill == FILL_WHOLE && end == f->fill_end) {
-		home_fill_whole(ctx, r, fl, svc, from, end);
-	} else {
-		if ((__s32)end <= 0)
-			fi->reply_len += end; /* what is cut began in an earlier segment */
-		else
-			ok = fill_append(ctx, fi, fl->id, svc, f, from, end);
-		if (ok && end != f->fill_end) {
-			fi->left = f->fill_end - end;
-			fi->armed = PD_FILL_TAIL;
-			return;
-		}
-		if (ok)
-			home_fill_assembled(r, fl, svc);
-	}
-	fill_off(fi, fl->id);
-}
-
-/* The rest of a reply whose end is known. */
-static __always_inline void home_fill_tail(pd_ctx *ctx, struct home_room *r, struct pd_flow *fl,
-					   const struct pd_service *svc)
-{
-	struct pd_fill *fi = &fl->fill;
-	struct feed *f = &r->f;
-	__u32 n = fi->left < f->plen ? fi->left : f->plen;
-
-	if (!fill_append(ctx, fi, fl->id, svc, f, 0, n)) {
-		fill_off(fi, fl->id);
-		return;
-	}
-	fi->left -= n;
-	if (fi->left)
-		return;
-	home_fill_assembled(r, fl, svc);
-	fill_off(fi, fl->id);
-}
-
 static __always_inline void home_feed_reply(pd_ctx *ctx, struct home_room *r, struct pd_flow *fl,
 					    const struct pd_service *svc, struct pkt *p)
 {
 	struct pd_stream *st = &fl->stream;
 	struct feed *f = &r->f;
-	struct home_loop l = {.ctx = ctx, .f = f, .fl = fl, .svc = svc};
+	const struct pd_settings *set = pd_settings();
+	struct home_loop l = {
+		.ctx = ctx, .f = f, .fl = fl, .svc = svc, .seed = set ? set->seed : 0};
 
 	f->fill = FILL_NONE;
 	if (feed_begin(ctx, f, p->poff, p->plen, st->rep_carry, &st->rep_carry_len)) {
@@ -473,14 +533,14 @@ static __always_inline void home_feed_reply(pd_ctx *ctx, struct home_room *r, st
 			f->bad = 1;
 	}
 	if (f->bad) {
-		home_lost(fl, svc, p, f->now);
+		home_lost(fl, &st->req_busy, svc, p, f->now);
 		home_unknown(svc, __LINE__);
 		return;
 	}
 	if (fl->fill.armed)
 		home_fill(ctx, r, fl, svc);
 	if (st->ses.opaque) {
-		home_release(fl, svc, f->now);
+		home_release(fl, &st->req_busy, svc, f->now);
 		pd_authority_hold(svc->authority, PD_WORD_BUMP, f->now);
 	}
 	pd_verdict(svc->id, PD_V_home_reply);
@@ -495,16 +555,17 @@ static __always_inline void home_syn_ack(struct home_room *r, struct pd_flow *fl
 	if (fl->state != PD_CONN_SYN && fl->s_nxt == p->seq + 1 && fl->c_nxt == p->ack)
 		return; /* sent again */
 	if (fl->state != PD_CONN_SYN) {
-		home_release(fl, svc, r->f.now);
+		home_let_go(fl, svc->id, svc->authority, r->f.now);
 		pd_zero(&fl->stream, sizeof(fl->stream));
 		fl->id = bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
-		fl->unknown = 0;
+		fl->unknown = PD_FRAMING_KNOWN;
 		fl->fins = 0;
 		fl->closed = 0;
-		fl->stream.ses.known = 1;
 	}
+	fl->stream.ses.known = 1;
 	fl->c_nxt = p->ack;
 	fl->s_nxt = p->seq + 1;
+	fl->srv_ack = p->ack;
 	fl->state = PD_CONN_LIVE;
 	pd_verdict(svc->id, PD_V_home_quiet);
 }
@@ -518,18 +579,84 @@ static __always_inline void home_close(struct pd_flow *fl, const struct pd_servi
 			return;
 		fl->fins = PD_FIN_CLIENT | PD_FIN_SERVER;
 	}
-	home_release(fl, svc, now);
+	home_release(fl, &fl->stream.req_busy, svc, now);
 	if (fl->fins == (PD_FIN_CLIENT | PD_FIN_SERVER) && !fl->closed) {
 		fl->closed = now;
 		fl->state = PD_CONN_CLOSED;
 	}
 }
 
+#define ADOPT_ROUNDS 3 /* exact exchanges before a connection's framing is believed */
+
+/* New bytes of the server; the reply direction is claimed. */
+static __always_inline void home_new_reply(pd_ctx *ctx, struct home_room *r, struct pd_flow *fl,
+					   const struct pd_service *svc, struct pkt *p)
+{
+	struct pd_stream *st = &fl->stream;
+	bool trial = fl->unknown == PD_FRAMING_TRIAL;
+
+	if (fl->unknown)
+		home_unknown(svc, __LINE__);
+	if (fl->unknown == PD_FRAMING_LOST)
+		return;
+	if (st->ses.opaque) {
+		home_opaque_reply(fl, svc, r->f.now);
+		return;
+	}
+	home_feed_reply(ctx, r, fl, svc, p);
+	if (!trial || fl->unknown != PD_FRAMING_TRIAL || !ring_empty(st))
+		return;
+	if (st->rep.skip || st->rep.left || st->rep.phase || st->rep_carry_len ||
+	    ++fl->adopt < ADOPT_ROUNDS)
+		return;
+	fl->unknown = PD_FRAMING_KNOWN;
+	st->ses.known = !!(proto_flags(svc->protocol) & WIRE_F_PLAIN);
+	pd_count(svc->id, PD_C_adopted);
+}
+
+static __always_inline int home_answer(pd_ctx *ctx, struct home_room *r, struct pd_flow *fl,
+				       const struct pd_service *svc, struct pkt *p)
+{
+	__u32 end = p->seq + p->plen, late;
+
+	if ((p->flags & TCPF_ACK) && fl->state == PD_CONN_LIVE) {
+		if (before(fl->c_nxt + 1,
+			   p->ack)) { /* the server has bytes that did not pass here */
+			home_lost(fl, &fl->stream.req_busy, svc, p, r->f.now);
+			fl->c_nxt = p->ack;
+		}
+		if (before(fl->srv_ack, p->ack))
+			fl->srv_ack = p->ack;
+	}
+	if (p->plen && before(fl->s_nxt, p->seq)) {
+		if (!fl->unknown) {
+			pd_verdict(svc->id, PD_V_home_gap);
+			return PD_DROP;
+		}
+		fl->s_nxt = p->seq;
+	}
+	late = fl->s_nxt - p->seq;
+	if (p->plen && late < p->plen) {
+		p->poff += late;
+		p->plen -= late;
+		home_new_reply(ctx, r, fl, svc, p);
+		fl->s_nxt = end;
+	}
+	if ((p->flags & TCPF_FIN) && fl->s_nxt == end) {
+		fl->s_nxt++;
+		fl->fins |= PD_FIN_SERVER;
+		home_close(fl, svc, p, r->f.now);
+	} else if ((p->flags & TCPF_RST) || fl->due) {
+		home_close(fl, svc, p, r->f.now);
+	}
+	return PD_NEXT;
+}
+
 static __always_inline int home_tcp_reply(pd_ctx *ctx, struct home_room *r,
 					  const struct pd_service *svc, struct pkt *p)
 {
 	struct pd_flow *fl = bpf_map_lookup_elem(&flows, &p->t);
-	__u32 late;
+	int act;
 
 	if (!fl) {
 		if (p->plen)
@@ -538,42 +665,18 @@ static __always_inline int home_tcp_reply(pd_ctx *ctx, struct home_room *r,
 	}
 	r->f.now = pd_now_coarse();
 	fl->seen = r->f.now;
-	if (p->flags & TCPF_SYN) {
-		home_syn_ack(r, fl, svc, p);
-		return PD_NEXT;
-	}
-	if ((p->flags & TCPF_ACK) && fl->state == PD_CONN_LIVE && before(fl->c_nxt + 1, p->ack)) {
-		home_lost(fl, svc, p, r->f.now); /* the server has bytes that did not pass here */
-		fl->c_nxt = p->ack;
-	}
-	if (__sync_val_compare_and_swap(&fl->stream.rep_busy, 0, 1)) {
+	if (!home_claim(&fl->stream.rep_busy)) {
 		pd_verdict(svc->id, PD_V_home_race);
 		return PD_DROP;
 	}
-	late = fl->s_nxt - p->seq;
-	if (p->plen && before(fl->s_nxt, p->seq)) {
-		WRITE_ONCE(fl->stream.rep_busy, 0);
-		pd_verdict(svc->id, PD_V_home_gap);
-		return PD_DROP;
-	}
-	if (p->plen && late < p->plen) {
-		p->poff += late;
-		p->plen -= late;
-		if (fl->unknown || fl->stream.ses.opaque)
-			home_opaque_reply(fl, svc, r->f.now);
-		else
-			home_feed_reply(ctx, r, fl, svc, p);
-		fl->s_nxt += p->plen;
-	}
-	if ((p->flags & TCPF_FIN) && p->seq + p->plen + late - fl->s_nxt == 0) {
-		fl->s_nxt++;
-		fl->fins |= PD_FIN_SERVER;
-		home_close(fl, svc, p, r->f.now);
-	} else if (p->flags & TCPF_RST) {
-		home_close(fl, svc, p, r->f.now);
+	if (p->flags & TCPF_SYN) {
+		home_syn_ack(r, fl, svc, p);
+		act = PD_NEXT;
+	} else {
+		act = home_answer(ctx, r, fl, svc, p);
 	}
 	WRITE_ONCE(fl->stream.rep_busy, 0);
-	return PD_NEXT;
+	return act;
 }
 
 SEC("tc")
@@ -609,7 +712,6 @@ int home_reply(struct __sk_buff *ctx)
 
 static long sweep_flow(struct bpf_map *map, const struct pd_tuple *k, struct pd_flow *fl, void *ctx)
 {
-	struct pd_service svc = {.id = fl->service, .authority = fl->authority};
 	struct sweep *s = ctx;
 
 	if (fl->state == PD_CONN_DEAD) {
@@ -619,10 +721,10 @@ static long sweep_flow(struct bpf_map *map, const struct pd_tuple *k, struct pd_
 	}
 	if (!sweep_over(s->now, fl->closed, fl->seen, fl->state, false))
 		return 0;
-	if (__sync_val_compare_and_swap(&fl->stream.req_busy, 0, 1))
+	if (!home_claim(&fl->stream.req_busy))
 		return 0;
-	if (!__sync_val_compare_and_swap(&fl->stream.rep_busy, 0, 1)) {
-		home_release(fl, &svc, s->now);
+	if (home_claim(&fl->stream.rep_busy)) {
+		home_let_go(fl, fl->service, fl->authority, s->now);
 		fl->state = PD_CONN_DEAD;
 		s->dead++;
 		WRITE_ONCE(fl->stream.rep_busy, 0);

@@ -7,6 +7,12 @@
 #include "l4.h"
 #include "fill.h"
 
+enum fill_found {
+	FILL_NONE = 0,
+	FILL_WHOLE, /* the reply starts in this segment and its end is known */
+	FILL_ENDS,  /* its end is known now, its start is in the assembly */
+};
+
 struct home_room {
 	struct feed f;
 	struct pkt p;
@@ -57,10 +63,11 @@ static __always_inline int home_odd(const struct pd_service *svc)
 }
 
 /* Keep a reply that lies in this segment from `from` to `end`. */
-static __always_inline void home_fill_whole(pd_ctx *ctx, struct home_room *r, struct pd_flow *fl,
-					    const struct pd_service *svc, __u32 from, __u32 end)
+static __always_inline void home_fill_whole(pd_ctx *ctx, const struct feed *f,
+					    const struct pd_fill *fi, const struct pd_service *svc,
+					    __u32 from, __u32 end)
 {
-	__u32 off = (fl->fill.ident_len + 7) & ~7U, len = end - from, n = len;
+	__u32 off = (fi->ident_len + 7) & ~7U, len = end - from, n = len;
 	struct fill_room *room = fill_room();
 
 	if (!room)
@@ -73,10 +80,88 @@ static __always_inline void home_fill_whole(pd_ctx *ctx, struct home_room *r, st
 	}
 	if (n) {
 		LIM(n, PD_REPLY_MAX, return );
-		if (pd_load(ctx, r->f.poff + from, room->e.data + (WIRE_HIDE(off) & 511), n))
+		if (pd_load(ctx, f->poff + from, room->e.data + (WIRE_HIDE(off) & 511), n))
 			return;
 	}
+	pd_fill_store(fi, svc, off, len, f->now);
+}
+
+/* The reply under assembly is complete. */
+static __always_inline void home_fill_assembled(struct home_room *r, struct pd_flow *fl,
+						const struct pd_service *svc)
+{
+	struct pd_assembly *a = bpf_map_lookup_elem(&assemblies, &fl->fill.assembly);
+	__u32 off = (fl->fill.ident_len + 7) & ~7U, len = fl->fill.reply_len, n = len;
+	struct fill_room *room = fill_room();
+
+	if (!a || !room || a->owner != fl->id)
+		return;
+	LIM(n, PD_REPLY_MAX, return );
+	if (bpf_probe_read_kernel(room->e.data + (WIRE_HIDE(off) & 511), n, a->data))
+		return;
 	pd_fill_store(&fl->fill, svc, off, len, r->f.now);
+}
+
+/* After a segment of replies: keep what is complete, assemble what goes on. */
+static __always_inline void home_fill(pd_ctx *ctx, struct home_room *r, struct pd_flow *fl,
+				      const struct pd_service *svc)
+{
+	struct pd_stream *st = &fl->stream;
+	struct pd_fill *fi = &fl->fill;
+	struct feed *f = &r->f;
+	__u32 from = 0, end = f->plen;
+	bool ok = true;
+
+	if (f->fill == FILL_NONE) {
+		if (fi->armed != PD_FILL_WAIT && fi->armed != PD_FILL_PART)
+			return;
+		if (fi->armed == PD_FILL_WAIT) {
+			if (!st->rep.phase && !st->rep.left && !st->rep.skip && !st->rep_carry_len)
+				return; /* its reply has not begun */
+			from = f->start;
+		}
+		if (!fill_append(ctx, fi, fl->id, svc, f, from, end))
+			fill_off(fi, fl->id);
+		return;
+	}
+	from = f->fill_at;
+	if ((__s32)f->fill_end <= (__s32)f->plen)
+		end = f->fill_end;
+	if (f->fill == FILL_WHOLE && end == f->fill_end) {
+		home_fill_whole(ctx, f, fi, svc, from, end);
+	} else {
+		if ((__s32)end <= 0)
+			fi->reply_len += end; /* what is cut began in an earlier segment */
+		else
+			ok = fill_append(ctx, fi, fl->id, svc, f, from, end);
+		if (ok && end != f->fill_end) {
+			fi->left = f->fill_end - end;
+			fi->armed = PD_FILL_TAIL;
+			return;
+		}
+		if (ok)
+			home_fill_assembled(r, fl, svc);
+	}
+	fill_off(fi, fl->id);
+}
+
+/* The rest of a reply whose end is known. */
+static __always_inline void home_fill_tail(pd_ctx *ctx, struct home_room *r, struct pd_flow *fl,
+					   const struct pd_service *svc)
+{
+	struct pd_fill *fi = &fl->fill;
+	struct feed *f = &r->f;
+	__u32 n = fi->left < f->plen ? fi->left : f->plen;
+
+	if (!fill_append(ctx, fi, fl->id, svc, f, 0, n)) {
+		fill_off(fi, fl->id);
+		return;
+	}
+	fi->left -= n;
+	if (fi->left)
+		return;
+	home_fill_assembled(r, fl, svc);
+	fill_off(fi, fl->id);
 }
 
 #endif

@@ -129,7 +129,7 @@ static __always_inline int home_udp_request(pd_ctx *ctx, struct home_room *r,
 				    : l.cls == PD_CLASS_WRITE_ALL ? PD_V_home_write_all
 								  : PD_V_home_other);
 	}
-	/* memcached answers several keys by several datagrams that each call themselves the only
+	/* a server may answer several keys by several datagrams that each call themselves the only
 	 * one */
 	if (l.nkeys > 1 && l.cls == PD_CLASS_READ) {
 		r->fill.armed = 0;
@@ -176,7 +176,7 @@ static __always_inline void home_dgram_reply(pd_ctx *ctx, struct home_room *r,
 		return;
 	r->fresh.fill = d->fill;
 	r->fresh.fill.kind = f->step.kind;
-	home_fill_whole(ctx, r, &r->fresh, svc, f->start, end - f->step.cut);
+	home_fill_whole(ctx, f, &r->fresh.fill, svc, f->start, end - f->step.cut);
 }
 
 /* A write was answered, or is not waited for any more; the row goes. */

@@ -13,7 +13,7 @@
 #include "headers.h"
 
 #define UDP_REPLY_MAX \
-	1400 /* bytes of a reply in one datagram, frame included: what memcached sends at most */
+	1400 /* bytes of a reply in one datagram, frame included: what servers send at most */
 
 struct udp_room {
 	struct feed f;

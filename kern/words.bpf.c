@@ -14,7 +14,7 @@ static __always_inline __u64 word_at(const struct wire_win *w, __u32 off, __u32 
 
 __u64 pd_hash(const struct wire_win *w, __u32 off, __u32 len, __u64 seed)
 {
-	__u64 h = pd_mix(seed, len + HASH_K2);
+	__u64 h = pd_mix(seed, len + PD_HASH_LENGTH);
 	__u32 i;
 
 	if (!w)

@@ -8,6 +8,7 @@
 #define PD_KERN_WORDS_H
 
 #include "pandit.h"
+#include "maps/hash.h"
 
 static __always_inline struct pd_slot *pd_slot_of(__u32 authority, __u32 slot)
 {
@@ -147,15 +148,6 @@ static __always_inline void pd_fills_add(struct pd_authority *a)
 	hits = READ_ONCE(a->hits);
 	a->churn = hits - a->mark < CHURN_HITS;
 	a->mark = hits;
-}
-
-#define HASH_K1 0xff51afd7ed558ccdULL
-#define HASH_K2 0x9e3779b97f4a7c15ULL
-
-static __always_inline __u64 pd_mix(__u64 h, __u64 v)
-{
-	h = (h ^ v) * HASH_K1;
-	return h ^ (h >> 32);
 }
 
 /* A zero-padded identity as kept in entries and fills. */

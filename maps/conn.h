@@ -78,6 +78,15 @@ enum pd_fill_state {
 	PD_FILL_WAIT, /* waits for its reply */
 	PD_FILL_PART, /* its reply is being assembled, its length is not known yet */
 	PD_FILL_TAIL, /* `left` bytes of its reply are still to come */
+	PD_FILL_MANY, /* each part of its reply is kept under its own key */
+};
+
+#define PD_FILL_KEYS 16
+
+/* One key of a read of several: its hash (0 = it may not be kept) and the word of its slot. */
+struct pd_fill_key {
+	__u64 khash;
+	__u64 word;
 };
 
 /* The one read of a flow whose reply may be kept. */
@@ -97,6 +106,14 @@ struct pd_fill {
 	__u8 kind;	 /* enum wire_kind, PD_FILL_TAIL */
 	__u8 pad[3];
 	__u8 ident[PD_IDENT_MAX]; /* zero-padded to a multiple of 8 */
+	struct pd_fill_key many[PD_FILL_KEYS];
+};
+
+/* Can the messages of a flow be told apart? */
+enum pd_framing {
+	PD_FRAMING_KNOWN = 0,
+	PD_FRAMING_LOST,  /* no: every segment is a write to everything */
+	PD_FRAMING_TRIAL, /* perhaps: taken up at a quiet point, and still a write to everything */
 };
 
 /* Value of `flows`. Nothing is translated here; segments beyond a gap are held back. */
@@ -109,9 +126,12 @@ struct pd_flow {
 	__u8 state;	    /* enum pd_conn_state */
 	__u8 fins;	    /* PD_FIN_* */
 	__u8 service;
-	__u8 unknown; /* framing lost: every segment is a write to everything */
+	__u8 unknown; /* enum pd_framing */
 	__u32 authority;
-	__u32 adopt; /* exact requests seen since the last quiet point */
+	__u32 srv_ack; /* highest acknowledgement from the server */
+	__u16 adopt;   /* exact exchanges since the last quiet point */
+	__u8 due;      /* what it holds in flight is to be let go */
+	__u8 pad[5];
 	struct pd_stream stream;
 	struct pd_fill fill;
 };
@@ -168,8 +188,8 @@ struct pd_verdict {
 
 _Static_assert(sizeof(struct pd_tuple) == 36, "pd_tuple");
 _Static_assert(sizeof(struct pd_conn) == 120 + sizeof(struct pd_stream), "pd_conn");
-_Static_assert(sizeof(struct pd_fill) == 328, "pd_fill");
-_Static_assert(sizeof(struct pd_flow) == 48 + sizeof(struct pd_stream) + sizeof(struct pd_fill),
+_Static_assert(sizeof(struct pd_fill) == 584, "pd_fill");
+_Static_assert(sizeof(struct pd_flow) == 56 + sizeof(struct pd_stream) + sizeof(struct pd_fill),
 	       "pd_flow");
 _Static_assert(sizeof(struct pd_source) == 24, "pd_source");
 _Static_assert(sizeof(struct pd_dgram_key) == 40, "pd_dgram_key");

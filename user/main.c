@@ -16,13 +16,13 @@
 #include "user/service/host.h"
 #include "user/service/version.h"
 
-#define EXIT_FAILED	1
-#define EXIT_CONFIG	2
+#define EXIT_FAILED 1
+#define EXIT_CONFIG 2
 
 struct daemon {
 	uv_loop_t loop;
 	uv_signal_t term, interrupt, hangup;
-	const char *file;	/* NULL = built in */
+	const char *file; /* NULL = built in */
 	struct pd_host *host;
 	struct pd_admin *admin;
 };
@@ -51,7 +51,7 @@ static void on_hangup(uv_signal_t *handle, int signum)
 {
 	struct daemon *d = handle->data;
 	struct pd_config *config = NULL;
-	struct pd_fault f = { 0 };
+	struct pd_fault f = {0};
 	int err;
 
 	(void)signum;
@@ -87,7 +87,7 @@ static void close_signal(uv_signal_t *handle)
 
 static int serve(struct daemon *d, struct pd_config *config)
 {
-	struct pd_fault f = { 0 };
+	struct pd_fault f = {0};
 	int err;
 
 	/* Handlers are in place before anything is announced. */
@@ -116,9 +116,9 @@ static int serve(struct daemon *d, struct pd_config *config)
 
 static int run(const char *file, bool check)
 {
-	struct daemon d = { .file = file };
+	struct daemon d = {.file = file};
 	struct pd_config *config = NULL;
-	struct pd_fault f = { 0 };
+	struct pd_fault f = {0};
 	int err = pd_config_read(file, &config, &f);
 
 	if (err) {
@@ -146,11 +146,17 @@ static int run(const char *file, bool check)
 
 int main(int argc, char **argv)
 {
-	enum { OPT_CHECK = 256, OPT_VERSION };
+	enum {
+		OPT_CHECK = 256,
+		OPT_VERSION
+	};
 	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, OPT_CHECK },
-		{ "verbose", no_argument, NULL, 'v' },	    { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, OPT_VERSION }, { 0 },
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, OPT_CHECK},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, OPT_VERSION},
+		{0},
 	};
 	const char *file = NULL;
 	bool check = false;

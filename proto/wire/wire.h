@@ -36,7 +36,9 @@
  * reply: frames one token of a reply. s->item_cls, s->item_code describe the
  *   oldest outstanding request (PD_CLASS_NONE: there is none). At DONE:
  *   s->kind = enum wire_kind, s->cut = bytes at its end that are not part of a
- *   kept reply (memcached's END).
+ *   kept reply (memcached's END). With WIRE_EV_KEY: this token and the payload it
+ *   leaves in st->skip are the kept reply to one key (s->key_off/key_len) of a
+ *   request for several.
  * settle: called at the reply to a control (s->item_code, s->kind): what the
  *   server's answer means for the session. Also called with a QUEUED item.
  *   It sets WIRE_EV_* nothing; returns 0.
@@ -102,6 +104,7 @@ struct wire_step {
 /* Flags of a row of protocols.def. */
 #define WIRE_F_TCP	0x1 /* spoken over TCP */
 #define WIRE_F_DATAGRAM 0x2 /* spoken over UDP too: has X_datagram */
+#define WIRE_F_PLAIN	0x8 /* a connection has no state that decides replies: realm 0 */
 #define WIRE_F_EMIT	0x4 /* a reply is more than its kept parts: has X_emit */
 
 enum wire_ttl {

@@ -122,7 +122,7 @@ static void session(struct pd_session *ses)
 	ses->proven = below(2);
 }
 
-/* A job for the next run. It goes on where the one before it in its place ended, if that was in order. */
+/* A job for the next run. It may go on where the one before it in its place ended. */
 static void prepare(struct harness_job *j)
 {
 	__u32 what = below(16), lead = below(64), n;
@@ -225,6 +225,7 @@ int main(int argc, char **argv)
 	__u64 inputs = argc > 2 ? strtoull(argv[2], NULL, 0) : INPUTS, seed = 0;
 	struct timespec a, b;
 	int differ = 0, r;
+	__u64 left;
 
 	if (argc < 2) {
 		fprintf(stderr, "usage: %s HARNESS_OBJECT [inputs [seed]]\n", argv[0]);
@@ -244,15 +245,17 @@ int main(int argc, char **argv)
 		return 1;
 	clock_gettime(CLOCK_MONOTONIC, &a);
 	while (seen.inputs < inputs && !differ) {
-		r = batch(inputs - seen.inputs < HARNESS_JOBS ? inputs - seen.inputs : HARNESS_JOBS);
+		left = inputs - seen.inputs;
+		r = batch(left < HARNESS_JOBS ? left : HARNESS_JOBS);
 		if (r < 0)
 			return 1;
 		differ += r;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &b);
-	printf("%s: %llu inputs, %llu calls (%llu messages, %llu keys, %llu incomplete, %llu bad), %d differ, %.1f s, seed 0x%llx\n",
-	       native_ops.name, seen.inputs, seen.steps, seen.done, seen.key, seen.more, seen.bad,
-	       differ, (b.tv_sec - a.tv_sec) + (b.tv_nsec - a.tv_nsec) / 1e9, seed);
+	printf("%s: %llu inputs, %llu calls: %llu messages, %llu keys, %llu incomplete, %llu bad; ",
+	       native_ops.name, seen.inputs, seen.steps, seen.done, seen.key, seen.more, seen.bad);
+	printf("%d differ, %.1f s, seed 0x%llx\n", differ,
+	       (b.tv_sec - a.tv_sec) + (b.tv_nsec - a.tv_nsec) / 1e9, seed);
 	if (!covered())
 		printf("%s: too little was seen\n", native_ops.name);
 	kernel_close();

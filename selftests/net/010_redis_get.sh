@@ -3,7 +3,7 @@
 # redis-cli writes and reads one key: the second GET on a connection is answered in the kernel.
 . "$(dirname "$0")/scenario.sh"
 begin
-panditd_up
+MAX_AGE=60s panditd_up
 
 for side in c d; do
 	for addr in "$R4" "$R6"; do

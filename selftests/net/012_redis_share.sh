@@ -20,7 +20,7 @@ measure() {
 }
 
 cli() {
-	for ((i = 0; i < 10000; i++)); do echo "GET key:$(printf %012d $((i % 100)))"; done |
+	seq 0 9999 | awk '{ printf "GET key:%012d\n", $1 % 100 }' |
 		in_c redis-cli -h "$R4" | sort | uniq -c | awk '$2 == "" { exit 1 }'
 }
 

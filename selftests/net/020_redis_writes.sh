@@ -3,7 +3,7 @@
 # Each kind of write, from one client, is seen at once by every other, over both families.
 . "$(dirname "$0")/scenario.sh"
 begin
-panditd_up
+MAX_AGE=60s panditd_up
 python <<'END'
 readers = [Redis("c", R4), Redis("c", R6), Redis("d", R4), Redis("d", R6)]
 writers = [Redis("d", R6), Redis("c", R4)]

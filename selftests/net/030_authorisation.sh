@@ -3,7 +3,7 @@
 # Users, passwords and database numbers: a hit never gives what the server would have refused.
 . "$(dirname "$0")/scenario.sh"
 begin
-panditd_up
+MAX_AGE=60s panditd_up
 python <<'END'
 admin = Redis("d")
 zero, one = Redis("c"), Redis("c")

@@ -3,7 +3,7 @@
 # memcached over TCP: hits, multi-get, and each kind of write seen at once over both families.
 . "$(dirname "$0")/scenario.sh"
 begin
-panditd_up
+MAX_AGE=60s panditd_up
 python <<'END'
 readers = [Memcached("c", M4), Memcached("c", M6), Memcached("d", M4)]
 w = Memcached("d", M6)

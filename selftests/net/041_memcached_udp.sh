@@ -3,7 +3,7 @@
 # memcached over UDP: hits, coherence with TCP, and nothing for a source the server has not answered.
 . "$(dirname "$0")/scenario.sh"
 begin
-panditd_up
+MAX_AGE=60s panditd_up
 python <<'END'
 w = Memcached("d", M6)
 before = hits("memcached")

@@ -3,7 +3,7 @@
 # Long values, requests split at every byte, pipelines, and bytes that are not the protocol.
 . "$(dirname "$0")/scenario.sh"
 begin
-panditd_up
+MAX_AGE=60s panditd_up
 python <<'END'
 import random
 random.seed(1)

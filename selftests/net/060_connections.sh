@@ -3,7 +3,7 @@
 # FIN, half-close, RST, kill, keepalive, port reuse and idle limits on connections with forged replies.
 . "$(dirname "$0")/scenario.sh"
 begin
-REDIS_SVC=", idle: 1s" panditd_up
+MAX_AGE=60s REDIS_SVC=", idle: 1s" panditd_up
 python <<'END'
 admin = Redis("d")
 admin.cmd("SET", "k", "value")

@@ -8,7 +8,7 @@ not_plain
 interface() { ctl status --json | jq -r ".interfaces[] | select(.name == \"$1\") | .side + \" \" + .mode"; }
 attached() { [[ "$(interface "$1")" == "$2 tc"* ]]; }
 
-for ATTACH in "[vc, vd, vr, vm, vx]" auto; do
+for ATTACH in "[vr, vm, 'vc*', 'vd*', 'vx*']" auto; do
 	panditd_up
 	for i in "vc client" "vr home" "vm home"; do
 		# shellcheck disable=SC2086

@@ -12,7 +12,7 @@ refuse() {
 	shift 3
 	out=$(in_h timeout 20 "$@" "$PD_BUILD/panditd" -c "$RUN/bad.yaml" 2>&1 </dev/null)
 	status=$?
-	[ $status = "$want" ] || fail "$what: exit $status, want $want: $(head -n 1 <<<"$out")"
+	[[ $want == *"$status"* ]] || fail "$what: exit $status, want $want: $(head -n 1 <<<"$out")"
 	[ "$(wc -l <<<"$out")" = 1 ] || fail "$what: more than one line: $(tr '\n' '|' <<<"$out")"
 	grep -Eqi "$pattern" <<<"$out" || fail "$what: \"$out\" does not say /$pattern/"
 	[ -e "$PINS" ] && fail "$what: $PINS was made"
@@ -86,7 +86,9 @@ printf '%s\n' "runtime_dir: $RUN" "bpffs: $PINS" "attach: [vc, vr]" "services:" 
 check "--check of a good file" "$PD_BUILD/panditd" --check -c "$RUN/bad.yaml"
 refuse 1 'root|capabilit|CAP_|permi|privilege' "no capabilities" \
 	setpriv --bounding-set=-all --inh-caps=-all
-sed -i "s|^bpffs:.*|bpffs: $RUN/no-bpffs|" "$RUN/bad.yaml"
+sed -i "s|^attach:.*|attach: [vc, nosuch]|" "$RUN/bad.yaml"
+refuse '1 or 2' 'nosuch' "an interface that does not exist"
+sed -i "s|^attach:.*|attach: [vc, vr]|; s|^bpffs:.*|bpffs: $RUN/no-bpffs|" "$RUN/bad.yaml"
 refuse 1 'bpf' "not a bpffs"
 sed -i "s|^bpffs:.*|bpffs: $PINS|; s|^runtime_dir:.*|runtime_dir: /proc/none|" "$RUN/bad.yaml"
 refuse 1 '/proc/none' "a runtime directory that cannot be made"

@@ -105,7 +105,7 @@ static inline enum store store_of(const struct client *c)
 	return c->type == C_REDIS ? STORE_REDIS : STORE_MEMCACHED;
 }
 
-/* Of every eight keys, one is a counter and one is used with times to live. */
+/* Of sixteen keys, two are counters and one is used with times to live. */
 static inline bool is_counter(uint32_t key)
 {
 	return key % 8 == 6;
@@ -113,7 +113,7 @@ static inline bool is_counter(uint32_t key)
 
 static inline bool is_ttl(uint32_t key)
 {
-	return key % 8 == 7;
+	return key % 16 == 15;
 }
 
 static inline uint32_t global_key(const struct client *c, uint32_t key)

@@ -153,7 +153,7 @@ static void next_batch(struct worker *w, struct client *c)
 	budget -= ops;
 	c->rx_len = c->frames_got = 0;
 	c->start = now_ns();
-	if (c->type != C_MEMCACHED_UDP && pick(w, 100) == 0)
+	if (c->type != C_MEMCACHED_UDP && pick(w, 200) == 0)
 		cut = pick(w, c->tx_len);	/* two segments */
 	if (!send_part(c, 0, cut) || !send_part(c, cut, c->tx_len))
 		broken(w, c, strerror(errno));

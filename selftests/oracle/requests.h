@@ -251,9 +251,9 @@ static inline void redis_batch(struct worker *w, struct client *c, const struct 
 	if (pick(w, m->flush_in) == 0) {
 		redis_flush(c);
 	} else if (pick(w, 1000) < m->reads) {
-		n = x < 20 ? 2 + pick(w, 5) : 1;
+		n = x < 6 ? 2 + pick(w, 5) : 1;
 		for (i = 0; i < n; i++)
-			if (x < 50 && n == 1)
+			if (x < 16 && n == 1)
 				redis_mget(w, c);
 			else
 				redis_get(c, read_key(w));
@@ -356,13 +356,14 @@ static inline void mc_batch(struct worker *w, struct client *c, const struct mix
 	uint32_t x = pick(w, 1000), i, n;
 	bool udp = c->type == C_MEMCACHED_UDP;
 
-	if (pick(w, m->flush_in) == 0) {
+	/* after one over UDP nothing is kept for a second, as the datagram may come again */
+	if (pick(w, udp ? m->flush_in * 16 : m->flush_in) == 0) {
 		add_step(c, ST_FLUSH, 0);
 		put(c, "flush_all\r\n");
 	} else if (pick(w, 1000) < m->reads) {
-		n = !udp && x < 20 ? 2 + pick(w, 5) : 1;
+		n = !udp && x < 6 ? 2 + pick(w, 5) : 1;
 		for (i = 0; i < n; i++)
-			mc_get(w, c, x < 60 && !(udp && udp_single) ? 2 + pick(w, 3) : 1);
+			mc_get(w, c, x < 40 && !(udp && udp_single) ? 2 + pick(w, 3) : 1);
 	} else if (x < 60 && !udp) {
 		n = 2 + pick(w, 6);
 		for (i = 0; i < n; i++)

@@ -35,7 +35,7 @@ struct harness_job {
 	__u64 digest;		/* out */
 };
 
-_Static_assert(sizeof(struct harness_job) % 8 == 0, "elements of a mapped array are multiples of 8");
+_Static_assert(sizeof(struct harness_job) % 8 == 0, "elements of a mapped array");
 
 WIRE_INLINE void harness_mix(struct harness_job *j, const void *p, __u32 words)
 {

@@ -70,7 +70,7 @@ static inline int kernel_run(__u32 n)
 	return r ? -errno : opts.retval ? -EIO : 0;
 }
 
-/* One call of one function: a job of one step. A run that fails is a reply that no grammar gives. */
+/* One call of one function: a job of one step. Returns -1, as no grammar does, if that fails. */
 static inline int kernel_call(__u32 what, const struct wire_win *w, struct pd_parse *st,
 			      struct pd_session *ses, struct wire_step *s)
 {

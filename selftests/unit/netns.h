@@ -16,8 +16,7 @@
 
 static int peer_netns = -1;
 
-__attribute__((format(printf, 1, 2)))
-static inline int sh(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static inline int sh(const char *fmt, ...)
 {
 	char cmd[512];
 	va_list ap;

@@ -204,23 +204,35 @@ static void print_entry(struct ctl *ctl, const Pandit__V1__EntryStatus *e)
 	fputc('\n', ctl->out);
 }
 
-/* The value of the first usable entry, or of the first. */
-static int print_raw(struct ctl *ctl, const Pandit__V1__GetEntryReply *reply)
+/* Entries that hold a value come before those that tell about it (a length), usable ones first. */
+static unsigned int rank(const Pandit__V1__EntryStatus *e)
 {
-	const Pandit__V1__EntryStatus *e = reply->entries[0];
 	const uint8_t *value;
 	size_t len;
 
-	for (size_t i = reply->n_entries; i > 0; i--)
-		if (reply->entries[i - 1]->usable)
-			e = reply->entries[i - 1];
-	value = e->reply.data;
-	len = e->reply.len;
-	if (!ctl_has(&ctl->args, CTL_OPT_get_wire))
-		ctl_value_of(&e->reply, &value, &len);
-	if (reply->n_entries > 1)
-		fprintf(ctl->err, "panditctl: 1 of %zu entries; see them all without --raw\n",
-			reply->n_entries);
+	ctl_value_of(&e->reply, &value, &len);
+	return (value != e->reply.data) * 2 + !!e->usable;
+}
+
+static int print_raw(struct ctl *ctl, const Pandit__V1__GetEntryReply *reply)
+{
+	const Pandit__V1__EntryStatus *e = reply->entries[0];
+	size_t len, same = 1;
+	const uint8_t *value;
+
+	for (size_t i = 1; i < reply->n_entries; i++) {
+		unsigned int r = rank(reply->entries[i]);
+
+		same = r > rank(e) ? 1 : same + (r == rank(e));
+		e = r > rank(e) ? reply->entries[i] : e;
+	}
+	ctl_value_of(&e->reply, &value, &len);
+	if (ctl_has(&ctl->args, CTL_OPT_get_wire)) {
+		value = e->reply.data;
+		len = e->reply.len;
+	}
+	if (same > 1)
+		fprintf(ctl->err, "panditctl: 1 of %zu entries; see them all without --raw\n", same);
 	return fwrite(value, 1, len, ctl->out) == len ? CTL_OK : CTL_FAILED;
 }
 

@@ -6,7 +6,7 @@
 
 #include "user/lib/addr.h"
 
-static const uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 static int fail(const char **ret_why, const char *why)
 {
@@ -54,7 +54,7 @@ static int parse_port(const char *s, uint16_t *ret)
 int pd_addr_parse(const char *s, uint16_t default_port, struct pd_addr *ret, const char **ret_why)
 {
 	const char *host = s, *end, *port = NULL;
-	struct pd_addr a = { .port = default_port };
+	struct pd_addr a = {.port = default_port};
 
 	if (*s == '[') {
 		host = s + 1;
@@ -68,7 +68,7 @@ int pd_addr_parse(const char *s, uint16_t default_port, struct pd_addr *ret, con
 	} else {
 		end = strchr(s, ':');
 		if (end && strchr(end + 1, ':'))
-			end = NULL;	/* a bare IPv6 address */
+			end = NULL; /* a bare IPv6 address */
 		if (end)
 			port = end + 1;
 		else

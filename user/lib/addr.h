@@ -10,11 +10,11 @@
 #include "maps/service.h"
 
 struct pd_addr {
-	struct pd_ip ip;	/* network order; IPv4 mapped */
-	uint16_t port;		/* host order */
+	struct pd_ip ip; /* network order; IPv4 mapped */
+	uint16_t port;	 /* host order */
 };
 
-#define PD_ADDR_STRLEN	64	/* bytes pd_addr_format() may need, NUL included */
+#define PD_ADDR_STRLEN 64 /* bytes pd_addr_format() may need, NUL included */
 
 /**
  * pd_addr_parse() - parse "ip:port", "[ip6]:port", or an address alone.

@@ -22,10 +22,10 @@ static const struct {
 	unsigned int bit;
 	const char *name;
 } capabilities[] = {
-	{ CAP_BPF, "CAP_BPF" },
-	{ CAP_PERFMON, "CAP_PERFMON" },
-	{ CAP_NET_ADMIN, "CAP_NET_ADMIN" },
-	{ CAP_SYS_ADMIN, "CAP_SYS_ADMIN" },
+	{CAP_BPF, "CAP_BPF"},
+	{CAP_PERFMON, "CAP_PERFMON"},
+	{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+	{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
 };
 
 struct run {
@@ -36,7 +36,7 @@ struct run {
 
 static int say(struct run *r, const char *name, bool ok, const char *detail, const char *hint)
 {
-	struct pd_check c = { .name = name, .ok = ok, .detail = detail, .hint = ok ? "" : hint };
+	struct pd_check c = {.name = name, .ok = ok, .detail = detail, .hint = ok ? "" : hint};
 
 	return r->fn(r->arg, &c);
 }
@@ -67,7 +67,7 @@ static uint64_t effective_capabilities(void)
 int pd_check_capabilities(struct pd_fault *f)
 {
 	uint64_t have = effective_capabilities();
-	_cleanup_strbuf_ struct pd_strbuf missing = { 0 };
+	_cleanup_strbuf_ struct pd_strbuf missing = {0};
 
 	for (size_t i = 0; i < PD_ARRAY_SIZE(capabilities); i++)
 		if (!(have >> capabilities[i].bit & 1))
@@ -87,8 +87,9 @@ int pd_check_kernel(struct pd_fault *f)
 	if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &major, &minor) != 2)
 		return pd_fail(f, -ENOSYS, NULL, "cannot tell the version of this kernel");
 	if (major < KERNEL_MAJOR || (major == KERNEL_MAJOR && minor < KERNEL_MINOR))
-		return pd_fail(f, -ENOSYS, "use Linux 6.1 or later", "this kernel is %s; %d.%d is needed",
-			       u.release, KERNEL_MAJOR, KERNEL_MINOR);
+		return pd_fail(f, -ENOSYS, "use Linux 6.1 or later",
+			       "this kernel is %s; %d.%d is needed", u.release, KERNEL_MAJOR,
+			       KERNEL_MINOR);
 	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
 		return pd_fail(f, -ENOSYS, "use a kernel built with CONFIG_DEBUG_INFO_BTF=y",
 			       "this kernel has no type information: /sys/kernel/btf/vmlinux: %s",
@@ -98,7 +99,7 @@ int pd_check_kernel(struct pd_fault *f)
 
 static int check_kernel(struct run *r)
 {
-	struct pd_fault f = { 0 };
+	struct pd_fault f = {0};
 	struct utsname u;
 	int err;
 
@@ -115,15 +116,16 @@ static int check_jit(struct run *r)
 
 	/* The switch is shown in the first network namespace only. */
 	return say(r, "jit", !off,
-		   off ? "the BPF compiler is off"
-		       : known ? "the BPF compiler is on" : "cannot be seen in this network namespace",
+		   off	   ? "the BPF compiler is off"
+		   : known ? "the BPF compiler is on"
+			   : "cannot be seen in this network namespace",
 		   "sysctl -w net.core.bpf_jit_enable=1");
 }
 
 static int check_bpffs(struct run *r)
 {
 	_cleanup_free_ char *path = strdup(r->bpffs ? r->bpffs : "/sys/fs/bpf/pandit");
-	struct statfs fs = { 0 };
+	struct statfs fs = {0};
 	char detail[256];
 	bool ok;
 
@@ -135,13 +137,14 @@ static int check_bpffs(struct run *r)
 		*cut = '\0';
 	}
 	ok = (unsigned long)fs.f_type == BPF_FS_MAGIC;
-	snprintf(detail, sizeof(detail), "%s is %sa bpf file system", path ? path : "", ok ? "" : "not ");
+	snprintf(detail, sizeof(detail), "%s is %sa bpf file system", path ? path : "",
+		 ok ? "" : "not ");
 	return say(r, "bpffs", ok, detail, "mount -t bpf bpf /sys/fs/bpf");
 }
 
 static int check_capabilities(struct run *r)
 {
-	struct pd_fault f = { 0 };
+	struct pd_fault f = {0};
 	int err = pd_check_capabilities(&f);
 
 	return say(r, "capabilities", !err, err ? f.message : "all that is needed", f.hint);
@@ -149,7 +152,7 @@ static int check_capabilities(struct run *r)
 
 static int check_memlock(struct run *r)
 {
-	struct rlimit rl = { 0 };
+	struct rlimit rl = {0};
 	char detail[96];
 
 	/* From 5.11 on maps are charged to the memory cgroup, and this limit does not count. */
@@ -157,7 +160,8 @@ static int check_memlock(struct run *r)
 	if (rl.rlim_cur == RLIM_INFINITY)
 		snprintf(detail, sizeof(detail), "unlimited");
 	else
-		snprintf(detail, sizeof(detail), "%" PRIu64 " bytes; maps are charged to the cgroup",
+		snprintf(detail, sizeof(detail),
+			 "%" PRIu64 " bytes; maps are charged to the cgroup",
 			 (uint64_t)rl.rlim_cur);
 	return say(r, "memlock", true, detail, "");
 }
@@ -204,14 +208,15 @@ static int check_forwarding(struct run *r)
 	bool known = read_line("/proc/sys/net/ipv4/ip_forward", value, sizeof(value));
 
 	return say(r, "forwarding", true,
-		   known && !strcmp(value, "1") ? "IPv4 forwarding is on"
-						: "IPv4 forwarding is off: only containers on one link reach each other",
+		   known && !strcmp(value, "1")
+			   ? "IPv4 forwarding is on"
+			   : "IPv4 forwarding is off: only containers on one link reach each other",
 		   "");
 }
 
 int pd_checks_run(const char *bpffs, pd_check_fn fn, void *arg)
 {
-	struct run r = { .fn = fn, .arg = arg, .bpffs = bpffs };
+	struct run r = {.fn = fn, .arg = arg, .bpffs = bpffs};
 	int err = check_kernel(&r);
 
 	if (!err)

@@ -12,10 +12,10 @@
 #include "user/lib/fault.h"
 
 struct pd_check {
-	const char *name;	/* "kernel", "btf", "jit", "bpffs", "capabilities", ... */
+	const char *name; /* "kernel", "btf", "jit", "bpffs", "capabilities", ... */
 	bool ok;
-	const char *detail;	/* one line: what was found */
-	const char *hint;	/* what to do; "" if ok */
+	const char *detail; /* one line: what was found */
+	const char *hint;   /* what to do; "" if ok */
 };
 
 /* Valid until it returns. Returning non-zero ends the checks, which then return that value. */

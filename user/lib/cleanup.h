@@ -44,23 +44,23 @@ static inline void pd_cleanup_closedir(DIR **d)
 		closedir(*d);
 }
 
-#define _cleanup_free_ _cleanup_(pd_cleanup_free)
-#define _cleanup_close_ _cleanup_(pd_cleanup_close)
-#define _cleanup_fclose_ _cleanup_(pd_cleanup_fclose)
+#define _cleanup_free_	   _cleanup_(pd_cleanup_free)
+#define _cleanup_close_	   _cleanup_(pd_cleanup_close)
+#define _cleanup_fclose_   _cleanup_(pd_cleanup_fclose)
 #define _cleanup_closedir_ _cleanup_(pd_cleanup_closedir)
 
-#define PD_TAKE_PTR(p)				\
-	({					\
-		__auto_type pd_take_ = (p);	\
-		(p) = NULL;			\
-		pd_take_;			\
+#define PD_TAKE_PTR(p)                      \
+	({                                  \
+		__auto_type pd_take_ = (p); \
+		(p) = NULL;                 \
+		pd_take_;                   \
 	})
 
-#define PD_TAKE_FD(fd)				\
-	({					\
-		int pd_take_ = (fd);		\
-		(fd) = -1;			\
-		pd_take_;			\
+#define PD_TAKE_FD(fd)               \
+	({                           \
+		int pd_take_ = (fd); \
+		(fd) = -1;           \
+		pd_take_;            \
 	})
 
 #define PD_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#define PD_NS_PER_MS	1000000ULL
-#define PD_NS_PER_S	1000000000ULL
+#define PD_NS_PER_MS 1000000ULL
+#define PD_NS_PER_S  1000000000ULL
 
 /* CLOCK_BOOTTIME in ns: the clock of every time in the maps. */
 uint64_t pd_boottime_ns(void);
@@ -13,7 +13,11 @@ uint64_t pd_boottime_ns(void);
 /* CLOCK_MONOTONIC in ns. */
 uint64_t pd_monotonic_ns(void);
 
-/* CLOCK_REALTIME - CLOCK_BOOTTIME in ns, read so that a preemption between the two does not count. */
+/* CLOCK_BOOTTIME - CLOCK_MONOTONIC in ns: the time the machine was suspended. */
+uint64_t pd_boot_offset_ns(void);
+
+/* CLOCK_REALTIME - CLOCK_BOOTTIME in ns, read so that a preemption between the two does not count.
+ */
 uint64_t pd_wall_offset_ns(void);
 
 #endif

@@ -8,8 +8,8 @@
 #define PD_USER_LIB_FAULT_H
 
 struct pd_fault {
-	char message[384];	/* one line, no newline */
-	char hint[384];		/* what to do; may be empty */
+	char message[384]; /* one line, no newline */
+	char hint[384];	   /* what to do; may be empty */
 };
 
 /**
@@ -19,7 +19,7 @@ struct pd_fault {
  * @hint: what to do, or NULL
  * @fmt: printf format of the message
  */
-__attribute__((format(printf, 4, 5)))
-int pd_fail(struct pd_fault *f, int code, const char *hint, const char *fmt, ...);
+__attribute__((format(printf, 4, 5))) int pd_fail(struct pd_fault *f, int code, const char *hint,
+						  const char *fmt, ...);
 
 #endif

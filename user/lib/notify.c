@@ -11,7 +11,7 @@
 
 int pd_notify(const char *state)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	const char *path = getenv("NOTIFY_SOCKET");
 	_cleanup_close_ int fd = -1;
 	size_t len;

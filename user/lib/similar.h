@@ -9,8 +9,8 @@
 unsigned int pd_edit_distance(const char *a, const char *b);
 
 struct pd_similar {
-	const char *word;	/* what was written */
-	const char *best;	/* closest so far; NULL = nothing close enough */
+	const char *word; /* what was written */
+	const char *best; /* closest so far; NULL = nothing close enough */
 	unsigned int distance;
 };
 

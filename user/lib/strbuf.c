@@ -82,7 +82,7 @@ char *pd_strbuf_take(struct pd_strbuf *sb)
 void pd_strbuf_free(struct pd_strbuf *sb)
 {
 	free(sb->s);
-	*sb = (struct pd_strbuf){ 0 };
+	*sb = (struct pd_strbuf){0};
 }
 
 char *pd_asprintf(const char *fmt, ...)

@@ -13,16 +13,29 @@ struct unit {
 };
 
 static const struct unit durations[] = {
-	{ "h", 3600000000000ULL }, { "min", 60000000000ULL }, { "m", 60000000000ULL },
-	{ "s", 1000000000ULL },	   { "ms", 1000000ULL },      { "us", 1000ULL },
-	{ "ns", 1ULL },
+	{"h", 3600000000000ULL},
+	{"min", 60000000000ULL},
+	{"m", 60000000000ULL},
+	{"s", 1000000000ULL},
+	{"ms", 1000000ULL},
+	{"us", 1000ULL},
+	{"ns", 1ULL},
 };
 
 static const struct unit sizes[] = {
-	{ "", 1 },	    { "B", 1 },		    { "KiB", 1ULL << 10 }, { "MiB", 1ULL << 20 },
-	{ "GiB", 1ULL << 30 }, { "TiB", 1ULL << 40 }, { "K", 1ULL << 10 },   { "M", 1ULL << 20 },
-	{ "G", 1ULL << 30 },   { "kB", 1000ULL },	    { "KB", 1000ULL },	   { "MB", 1000000ULL },
-	{ "GB", 1000000000ULL },
+	{"", 1},
+	{"B", 1},
+	{"KiB", 1ULL << 10},
+	{"MiB", 1ULL << 20},
+	{"GiB", 1ULL << 30},
+	{"TiB", 1ULL << 40},
+	{"K", 1ULL << 10},
+	{"M", 1ULL << 20},
+	{"G", 1ULL << 30},
+	{"kB", 1000ULL},
+	{"KB", 1000ULL},
+	{"MB", 1000000ULL},
+	{"GB", 1000000000ULL},
 };
 
 static const struct unit *find_unit(const struct unit *units, size_t n, const char *name)
@@ -86,13 +99,14 @@ int pd_size_parse(const char *s, uint64_t *ret_bytes)
 
 char *pd_duration_format(uint64_t ns, char buf[PD_UNITS_STRLEN])
 {
-	static const struct unit order[] = { { "s", 1000000000ULL }, { "ms", 1000000ULL },
-					     { "us", 1000ULL }, { "ns", 1ULL } };
+	static const struct unit order[] = {
+		{"s", 1000000000ULL}, {"ms", 1000000ULL}, {"us", 1000ULL}, {"ns", 1ULL}};
 
 	for (size_t i = 0; i < PD_ARRAY_SIZE(order); i++) {
 		if (ns % order[i].factor)
 			continue;
-		snprintf(buf, PD_UNITS_STRLEN, "%" PRIu64 "%s", ns / order[i].factor, order[i].name);
+		snprintf(buf, PD_UNITS_STRLEN, "%" PRIu64 "%s", ns / order[i].factor,
+			 order[i].name);
 		break;
 	}
 	return buf;
@@ -100,13 +114,14 @@ char *pd_duration_format(uint64_t ns, char buf[PD_UNITS_STRLEN])
 
 char *pd_size_format(uint64_t bytes, char buf[PD_UNITS_STRLEN])
 {
-	static const struct unit order[] = { { "GiB", 1ULL << 30 }, { "MiB", 1ULL << 20 },
-					     { "KiB", 1ULL << 10 }, { "B", 1ULL } };
+	static const struct unit order[] = {
+		{"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1ULL << 10}, {"B", 1ULL}};
 
 	for (size_t i = 0; i < PD_ARRAY_SIZE(order); i++) {
 		if (bytes % order[i].factor || (!bytes && order[i].factor > 1))
 			continue;
-		snprintf(buf, PD_UNITS_STRLEN, "%" PRIu64 "%s", bytes / order[i].factor, order[i].name);
+		snprintf(buf, PD_UNITS_STRLEN, "%" PRIu64 "%s", bytes / order[i].factor,
+			 order[i].name);
 		break;
 	}
 	return buf;

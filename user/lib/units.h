@@ -6,9 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PD_UNITS_STRLEN	32
+#define PD_UNITS_STRLEN 32
 
-/* "1s", "500ms", "1.5m", "2h", "10us", "0" -> ns. -EINVAL: no unit or no number; -ERANGE: too large. */
+/* "1s", "500ms", "1.5m", "2h", "10us", "0" -> ns. -EINVAL: no unit or no number; -ERANGE: too
+ * large. */
 int pd_duration_parse(const char *s, uint64_t *ret_ns);
 
 /* "256MiB", "4096", "4KiB", "10MB", "1GiB" -> bytes. Errors as above. */

@@ -15,23 +15,23 @@
 #include "user/lib/units.h"
 #include "user/lib/yaml.h"
 
-#define FILE_MAX	(1U << 20)
-#define DEPTH_MAX	16
-#define PATH_LEN	256
+#define FILE_MAX  (1U << 20)
+#define DEPTH_MAX 16
+#define PATH_LEN  256
 
 struct reader {
 	yaml_document_t *doc;
 	struct pd_marks *marks;
 	struct pd_fault *f;
 	unsigned int depth;
-	size_t values;		/* aliases may multiply nodes; bounded */
+	size_t values; /* aliases may multiply nodes; bounded */
 };
 
 static int read_message(struct reader *r, yaml_node_t *node, ProtobufCMessage *msg,
 			const char *path);
 
-__attribute__((format(printf, 4, 5)))
-static int fail_at(struct reader *r, const yaml_mark_t *mark, const char *hint, const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static int fail_at(struct reader *r, const yaml_mark_t *mark,
+							 const char *hint, const char *fmt, ...)
 {
 	char text[300];
 	va_list ap;
@@ -83,7 +83,7 @@ char *pd_enum_spelling(const ProtobufCEnumDescriptor *e, const ProtobufCEnumValu
 	size_t i = 0;
 
 	/* The prefix of the values is the enum's name in upper case: UdpSources -> UDP_SOURCES_. */
-	for (const char *n = name; ; n++) {
+	for (const char *n = name;; n++) {
 		if (!*t) {
 			if (*n == '_')
 				name = n + 1;
@@ -106,7 +106,7 @@ static int read_enum(struct reader *r, yaml_node_t *node, const ProtobufCEnumDes
 {
 	const char *s = (const char *)node->data.scalar.value;
 	char spelling[64];
-	_cleanup_strbuf_ struct pd_strbuf all = { 0 };
+	_cleanup_strbuf_ struct pd_strbuf all = {0};
 
 	for (unsigned int i = 0; i < e->n_values; i++) {
 		pd_enum_spelling(e, &e->values[i], spelling, sizeof(spelling));
@@ -116,8 +116,8 @@ static int read_enum(struct reader *r, yaml_node_t *node, const ProtobufCEnumDes
 		}
 		pd_strbuf_addf(&all, "%s%s", i ? ", " : "", spelling);
 	}
-	return fail_at(r, &node->start_mark, NULL, "'%s' is not a value of '%s' (one of: %s)", s, key,
-		       all.s ? all.s : "");
+	return fail_at(r, &node->start_mark, NULL, "'%s' is not a value of '%s' (one of: %s)", s,
+		       key, all.s ? all.s : "");
 }
 
 static int read_number(struct reader *r, yaml_node_t *node, const char *key, uint64_t max,
@@ -145,8 +145,8 @@ static int read_bool(struct reader *r, yaml_node_t *node, const char *key, proto
 	const char *s = (const char *)node->data.scalar.value;
 
 	if (strcmp(s, "true") && strcmp(s, "false"))
-		return fail_at(r, &node->start_mark, NULL, "'%s' must be true or false, not '%s'", key,
-			       s);
+		return fail_at(r, &node->start_mark, NULL, "'%s' must be true or false, not '%s'",
+			       key, s);
 	*dst = !strcmp(s, "true");
 	return 0;
 }
@@ -165,7 +165,8 @@ static int read_unit(struct reader *r, yaml_node_t *node, const ProtobufCMessage
 	if (err == -ERANGE)
 		return fail_at(r, &node->start_mark, NULL, "'%s': %s is too large", key, s);
 	return fail_at(r, &node->start_mark, NULL, "'%s' must be a %s like %s, not '%s'", key,
-		       duration ? "duration" : "size", duration ? "1s or 500ms" : "4096 or 256MiB", s);
+		       duration ? "duration" : "size", duration ? "1s or 500ms" : "4096 or 256MiB",
+		       s);
 }
 
 static bool is_unit(const ProtobufCFieldDescriptor *fd)
@@ -248,7 +249,8 @@ static int read_value(struct reader *r, yaml_node_t *node, const ProtobufCFieldD
 	case PROTOBUF_C_TYPE_MESSAGE:
 		return read_submessage(r, node, fd, path, dst);
 	default:
-		return fail_at(r, &node->start_mark, NULL, "'%s' cannot be set from a file", fd->name);
+		return fail_at(r, &node->start_mark, NULL, "'%s' cannot be set from a file",
+			       fd->name);
 	}
 }
 
@@ -302,16 +304,16 @@ static int unknown_key(struct reader *r, const yaml_node_t *key,
 		       const ProtobufCMessageDescriptor *d)
 {
 	const char *s = (const char *)key->data.scalar.value;
-	struct pd_similar similar = { .word = s };
-	_cleanup_strbuf_ struct pd_strbuf all = { 0 };
+	struct pd_similar similar = {.word = s};
+	_cleanup_strbuf_ struct pd_strbuf all = {0};
 
 	for (unsigned int i = 0; i < d->n_fields; i++) {
 		pd_similar_try(&similar, d->fields[i].name);
 		pd_strbuf_addf(&all, "%s%s", i ? ", " : "", d->fields[i].name);
 	}
 	if (similar.best)
-		return fail_at(r, &key->start_mark, NULL, "unknown key '%s' (did you mean '%s'?)", s,
-			       similar.best);
+		return fail_at(r, &key->start_mark, NULL, "unknown key '%s' (did you mean '%s'?)",
+			       s, similar.best);
 	return fail_at(r, &key->start_mark, NULL, "unknown key '%s' (known here: %s)", s,
 		       all.s ? all.s : "");
 }
@@ -332,7 +334,8 @@ static int read_pair(struct reader *r, yaml_node_pair_t *pair, ProtobufCMessage 
 	if (!fd)
 		return unknown_key(r, key, msg->descriptor);
 	if (seen[fd - msg->descriptor->fields])
-		return fail_at(r, &key->start_mark, NULL, "the key '%s' stands here twice", fd->name);
+		return fail_at(r, &key->start_mark, NULL, "the key '%s' stands here twice",
+			       fd->name);
 	seen[fd - msg->descriptor->fields] = true;
 	if (snprintf(sub, sizeof(sub), "%s%s%s", path, *path ? "." : "", fd->name) >= PATH_LEN)
 		return fail_at(r, &key->start_mark, NULL, "nested too deeply");
@@ -404,8 +407,8 @@ int pd_yaml_parse(const char *file, const char *text, size_t len,
 		  const ProtobufCMessageDescriptor *desc, ProtobufCMessage **ret,
 		  struct pd_marks *ret_marks, struct pd_fault *f)
 {
-	struct pd_marks marks = { .file = strdup(file) };
-	struct reader r = { .marks = &marks, .f = f };
+	struct pd_marks marks = {.file = strdup(file)};
+	struct reader r = {.marks = &marks, .f = f};
 	ProtobufCMessage *msg = calloc(1, desc->sizeof_message);
 	yaml_document_t doc;
 	yaml_parser_t parser;
@@ -449,7 +452,8 @@ int pd_yaml_read(const char *file, const ProtobufCMessageDescriptor *desc, Proto
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return pd_fail(f, -errno, NULL, "%s: cannot read: %s", file, strerror(errno));
+			return pd_fail(f, -errno, NULL, "%s: cannot read: %s", file,
+				       strerror(errno));
 		len += (size_t)n;
 	}
 	if (len > FILE_MAX)
@@ -499,5 +503,5 @@ void pd_marks_free(struct pd_marks *marks)
 		free(marks->marks[i].path);
 	free(marks->marks);
 	free(marks->file);
-	*marks = (struct pd_marks){ 0 };
+	*marks = (struct pd_marks){0};
 }

@@ -19,7 +19,7 @@ struct pd_mark {
 };
 
 struct pd_marks {
-	char *file;		/* as shown in messages */
+	char *file; /* as shown in messages */
 	struct pd_mark *marks;
 	size_t n, cap;
 };
@@ -40,9 +40,9 @@ int pd_yaml_read(const char *file, const ProtobufCMessageDescriptor *desc, Proto
 		 struct pd_marks *ret_marks, struct pd_fault *f);
 
 /* Like pd_fail(), with "file:line:col: " of @path (or of its nearest parent) in front. */
-__attribute__((format(printf, 5, 6)))
-int pd_marks_fail(const struct pd_marks *marks, struct pd_fault *f, const char *path,
-		  const char *hint, const char *fmt, ...);
+__attribute__((format(printf, 5, 6))) int pd_marks_fail(const struct pd_marks *marks,
+							struct pd_fault *f, const char *path,
+							const char *hint, const char *fmt, ...);
 
 void pd_marks_free(struct pd_marks *marks);
 

@@ -16,7 +16,7 @@
 
 #include "user/load/impl.h"
 
-#define TYPE_DEPTH_MAX	16
+#define TYPE_DEPTH_MAX 16
 
 enum fit {
 	FIT_MISSING,
@@ -117,8 +117,7 @@ static bool sized_by_config(enum pd_map_id id)
 	}
 }
 
-__attribute__((format(printf, 2, 3)))
-static void bad(struct candidate *c, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void bad(struct candidate *c, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -132,7 +131,7 @@ static void judge(struct pd_load *load, enum pd_map_id id, struct candidate *c)
 {
 	const struct pd_map_row *row = &pd_map_rows[id];
 	struct bpf_map *map = bpf_object__find_map_by_name(load->obj, row->name);
-	struct bpf_map_info info = { 0 };
+	struct bpf_map_info info = {0};
 	uint32_t len = sizeof(info);
 
 	c->fit = FIT_GOOD;
@@ -153,14 +152,16 @@ static void judge(struct pd_load *load, enum pd_map_id id, struct candidate *c)
 	else if (!same_btf(load, map, &info))
 		bad(c, "its type information is that of another build");
 	else if (info.max_entries != bpf_map__max_entries(map))
-		pd_load_problem(load, "map %s keeps its %u rows (the configuration asks for %u) until `panditctl detach --all`",
+		pd_load_problem(load,
+				"map %s keeps its %u rows (the configuration asks for %u) until "
+				"`panditctl detach --all`",
 				row->name, info.max_entries, bpf_map__max_entries(map));
 }
 
 static void judge_settings(struct pd_load *load, struct candidate *c)
 {
-	struct bpf_map_info info = { 0 };
-	struct pd_settings s = { 0 };
+	struct bpf_map_info info = {0};
+	struct pd_settings s = {0};
 	uint32_t len = sizeof(info), zero = 0;
 
 	if (c->fd < 0)
@@ -178,7 +179,7 @@ static void open_all(struct pd_load *load, struct candidate *all)
 	for (int i = 0; i < PD_MAP_MAX; i++) {
 		_cleanup_free_ char *path = pd_pin_path(load, "maps", pd_map_rows[i].name);
 
-		all[i] = (struct candidate){ .fd = -1 };
+		all[i] = (struct candidate){.fd = -1};
 		if (!path || pd_map_rows[i].life == PD_LIFE_SCRATCH)
 			continue;
 		all[i].fd = bpf_obj_get(path);

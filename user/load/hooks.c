@@ -14,9 +14,9 @@
 #include "user/lib/strbuf.h"
 #include "user/load/impl.h"
 
-#define TC_HANDLE	1
-#define TC_PRIO_FIRST	0xbd1
-#define TC_PRIO_SECOND	0xbd2
+#define TC_HANDLE      1
+#define TC_PRIO_FIRST  0xbd1
+#define TC_PRIO_SECOND 0xbd2
 
 struct tc_row {
 	enum pd_prog_id prog;
@@ -25,12 +25,13 @@ struct tc_row {
 	uint32_t priority;
 };
 
-/* In attach order. Ingress: client_request, then home_reply; egress: home_request, then client_reply. */
+/* In attach order. Ingress: client_request, then home_reply; egress: home_request, then
+ * client_reply. */
 static const struct tc_row tc_rows[] = {
-	{ PD_PROG_HOME_REQUEST, PD_SIDE_HOME, BPF_TC_EGRESS, TC_PRIO_FIRST },
-	{ PD_PROG_HOME_REPLY, PD_SIDE_HOME, BPF_TC_INGRESS, TC_PRIO_SECOND },
-	{ PD_PROG_CLIENT_REPLY, PD_SIDE_CLIENT, BPF_TC_EGRESS, TC_PRIO_SECOND },
-	{ PD_PROG_CLIENT_REQUEST, PD_SIDE_CLIENT, BPF_TC_INGRESS, TC_PRIO_FIRST },
+	{PD_PROG_HOME_REQUEST, PD_SIDE_HOME, BPF_TC_EGRESS, TC_PRIO_FIRST},
+	{PD_PROG_HOME_REPLY, PD_SIDE_HOME, BPF_TC_INGRESS, TC_PRIO_SECOND},
+	{PD_PROG_CLIENT_REPLY, PD_SIDE_CLIENT, BPF_TC_EGRESS, TC_PRIO_SECOND},
+	{PD_PROG_CLIENT_REQUEST, PD_SIDE_CLIENT, BPF_TC_INGRESS, TC_PRIO_FIRST},
 };
 
 enum owner {
@@ -43,7 +44,7 @@ enum owner {
 static bool program_is_ours(const struct pd_load *load, uint32_t prog_id)
 {
 	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(prog_id);
-	struct bpf_prog_info info = { 0 };
+	struct bpf_prog_info info = {0};
 	uint32_t len = sizeof(info), ids[64];
 
 	if (fd < 0)
@@ -94,7 +95,8 @@ static int clsact_make(struct pd_load *load, uint32_t ifindex, const char *ifnam
 	if (err)
 		return pd_fail(f, err, "modprobe sch_ingress cls_bpf, and run `panditctl doctor`",
 			       "%s: cannot make the clsact qdisc: %s", ifname, strerror(-err));
-	/* A directory is what a bpf file system can hold: it says that the qdisc is ours to remove. */
+	/* A directory is what a bpf file system can hold: it says that the qdisc is ours to remove.
+	 */
 	if (clsact_path(load, ifindex, &path))
 		return pd_fail(f, -ENOMEM, NULL, "out of memory");
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
@@ -118,10 +120,12 @@ static int attach_row(struct pd_load *load, uint32_t ifindex, const char *ifname
 		char hint[160];
 
 		snprintf(hint, sizeof(hint),
-			 "detach it there; or, if no panditd has it: tc filter del dev %s %s prio %u",
+			 "detach it there; or, if no panditd has it: tc filter del dev %s %s prio "
+			 "%u",
 			 ifname, dir, row->priority);
-		return pd_fail(f, -EBUSY, hint, "%s: the tc filter %s prio %u belongs to another panditd",
-			       ifname, dir, row->priority);
+		return pd_fail(f, -EBUSY, hint,
+			       "%s: the tc filter %s prio %u belongs to another panditd", ifname,
+			       dir, row->priority);
 	}
 	err = bpf_tc_attach(&hook, &o);
 	if (err)
@@ -232,8 +236,8 @@ int pd_load_attach_edge(struct pd_load *load, uint32_t ifindex, const char *ifna
 	pd_libbpf_log_start();
 	id = xdp_attached(ifindex, &mode);
 	if (id && !program_is_ours(load, id))
-		return pd_fail(f, -EBUSY, "detach it first", "%s: another XDP program (id %u) is attached",
-			       ifname, id);
+		return pd_fail(f, -EBUSY, "detach it first",
+			       "%s: another XDP program (id %u) is attached", ifname, id);
 	if (id && want != PD_XDP_NONE && want != mode)
 		bpf_xdp_detach((int)ifindex, xdp_flag(mode), NULL);
 	if (id && want == PD_XDP_NONE)
@@ -263,7 +267,7 @@ int pd_load_detach_edge(struct pd_load *load, uint32_t ifindex, struct pd_fault 
 		return 0;
 	err = bpf_xdp_detach((int)ifindex, xdp_flag(mode), NULL);
 	if (err && err != -ENODEV)
-		return pd_fail(f, err, NULL, "cannot detach edge_client from interface %u: %s", ifindex,
-			       strerror(-err));
+		return pd_fail(f, err, NULL, "cannot detach edge_client from interface %u: %s",
+			       ifindex, strerror(-err));
 	return 0;
 }

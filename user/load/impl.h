@@ -46,17 +46,17 @@ struct pandit;
 
 struct pd_load {
 	char *bpffs;
-	int lock_fd;			/* the locked bpffs directory */
+	int lock_fd; /* the locked bpffs directory */
 	struct pandit *skel;
 	struct bpf_object *obj;
-	int map_fds[PD_MAP_MAX];	/* owned by obj */
-	int prog_fds[PD_PROG_MAX];	/* owned by obj; -1 = not loaded */
+	int map_fds[PD_MAP_MAX];   /* owned by obj */
+	int prog_fds[PD_PROG_MAX]; /* owned by obj; -1 = not loaded */
 	bool adopted_map[PD_MAP_MAX];
 	bool fresh, cold, adopted;
-	uint32_t old_settings_id;	/* map id of the settings pinned before; 0 = none */
+	uint32_t old_settings_id; /* map id of the settings pinned before; 0 = none */
 	uint32_t settings_id;
-	struct pd_authority *authorities;	/* mapped */
-	struct pd_slot *slots;			/* mapped */
+	struct pd_authority *authorities; /* mapped */
+	struct pd_slot *slots;		  /* mapped */
 	size_t authorities_len, slots_len;
 	struct pd_settings settings;
 	struct ring_buffer *ring;
@@ -80,8 +80,8 @@ char *pd_pin_path(const struct pd_load *load, const char *dir, const char *name)
 void pd_libbpf_log_start(void);
 const char *pd_libbpf_log_reason(void);
 
-__attribute__((format(printf, 2, 3)))
-int pd_load_problem(struct pd_load *load, const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) int pd_load_problem(struct pd_load *load, const char *fmt,
+							  ...);
 
 /* pins.c */
 int pd_pins_prepare(struct pd_load *load, struct pd_fault *f);

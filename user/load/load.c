@@ -13,19 +13,21 @@
 #include "user/load/impl.h"
 
 const struct pd_map_row pd_map_rows[PD_MAP_MAX] = {
-#define MAP(n, t, k, v, max, fl, lf)							\
-	[PD_MAP_##n] = { .name = #n, .type = BPF_MAP_TYPE_##t, .key_size = sizeof(k),	\
-			 .value_size = sizeof(v), .max_entries = (max), .flags = (fl),	\
-			 .life = PD_LIFE_##lf },
+#define MAP(n, t, k, v, max, fl, lf)              \
+	[PD_MAP_##n] = {.name = #n,               \
+			.type = BPF_MAP_TYPE_##t, \
+			.key_size = sizeof(k),    \
+			.value_size = sizeof(v),  \
+			.max_entries = (max),     \
+			.flags = (fl),            \
+			.life = PD_LIFE_##lf},
 #include "maps/maps.def"
 #undef MAP
 };
 
 const char *const pd_prog_names[PD_PROG_MAX] = {
-	[PD_PROG_CLIENT_REQUEST] = "client_request",
-	[PD_PROG_CLIENT_REPLY] = "client_reply",
-	[PD_PROG_HOME_REQUEST] = "home_request",
-	[PD_PROG_HOME_REPLY] = "home_reply",
+	[PD_PROG_CLIENT_REQUEST] = "client_request", [PD_PROG_CLIENT_REPLY] = "client_reply",
+	[PD_PROG_HOME_REQUEST] = "home_request",     [PD_PROG_HOME_REPLY] = "home_reply",
 	[PD_PROG_EDGE_CLIENT] = "edge_client",
 };
 
@@ -145,9 +147,12 @@ bool pd_load_has(const struct pd_load *load, const char *program)
 static int set_sizes(struct pd_load *load, const struct pd_load_options *o, struct pd_fault *f)
 {
 	static const enum pd_map_id entries[PD_CLASSES] = {
-		PD_MAP_entries_s, PD_MAP_entries_m, PD_MAP_entries_l, PD_MAP_entries_xl,
+		PD_MAP_entries_s,
+		PD_MAP_entries_m,
+		PD_MAP_entries_l,
+		PD_MAP_entries_xl,
 	};
-	static const enum pd_map_id tables[] = { PD_MAP_connections, PD_MAP_flows };
+	static const enum pd_map_id tables[] = {PD_MAP_connections, PD_MAP_flows};
 	uint32_t rows[PD_CLASSES];
 	struct bpf_map *map;
 	int err = 0;
@@ -173,10 +178,19 @@ static int open_skeleton(struct pd_load *load, struct pd_fault *f)
 		return pd_fail(f, -errno, NULL, "cannot open the kernel programs: %s",
 			       strerror(errno));
 	load->obj = load->skel->obj;
-	for (int i = 0; i < PD_MAP_MAX; i++)
-		if (!bpf_object__find_map_by_name(load->obj, pd_map_rows[i].name))
+	for (int i = 0; i < PD_MAP_MAX; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(load->obj, pd_map_rows[i].name);
+
+		if (!map)
 			return pd_fail(f, -ENOENT, "rebuild panditd",
 				       "the kernel programs have no map '%s'", pd_map_rows[i].name);
+		if (bpf_map__key_size(map) != pd_map_rows[i].key_size ||
+		    bpf_map__value_size(map) != pd_map_rows[i].value_size ||
+		    bpf_map__map_flags(map) != pd_map_rows[i].flags)
+			return pd_fail(f, -EINVAL, "rebuild panditd",
+				       "map '%s' is not the one panditd was built with",
+				       pd_map_rows[i].name);
+	}
 	return 0;
 }
 
@@ -196,7 +210,9 @@ static int load_object(struct pd_load *load, bool optional, struct pd_fault *f)
 	if (!err)
 		return 0;
 	if (err == -EPERM)
-		return pd_fail(f, err, "run panditd as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_ADMIN",
+		return pd_fail(f, err,
+			       "run panditd as root, or with CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN "
+			       "and CAP_SYS_ADMIN",
 			       "the kernel does not allow loading programs: %s", strerror(-err));
 	return pd_fail(f, err, "run `panditctl doctor`, and panditd with -v for the whole message",
 		       "the kernel refused the programs: %s", pd_libbpf_log_reason());
@@ -205,11 +221,11 @@ static int load_object(struct pd_load *load, bool optional, struct pd_fault *f)
 static void collect_fds(struct pd_load *load)
 {
 	for (int i = 0; i < PD_MAP_MAX; i++)
-		load->map_fds[i] = bpf_map__fd(bpf_object__find_map_by_name(load->obj,
-									    pd_map_rows[i].name));
+		load->map_fds[i] =
+			bpf_map__fd(bpf_object__find_map_by_name(load->obj, pd_map_rows[i].name));
 	for (int i = 0; i < PD_PROG_MAX; i++) {
-		struct bpf_program *p = bpf_object__find_program_by_name(load->obj,
-									 pd_prog_names[i]);
+		struct bpf_program *p =
+			bpf_object__find_program_by_name(load->obj, pd_prog_names[i]);
 		int fd = p ? bpf_program__fd(p) : -1;
 
 		load->prog_fds[i] = fd < 0 ? -1 : fd;
@@ -254,7 +270,7 @@ static int load_programs(struct pd_load *load, const struct pd_load_options *o, 
 	if (!err || err == -EPERM || !load->obj ||
 	    !bpf_object__find_program_by_name(load->obj, "edge_client"))
 		return err;
-	first = f ? *f : (struct pd_fault){ 0 };
+	first = f ? *f : (struct pd_fault){0};
 	drop_skeleton(load);
 	drop_problems(load);
 	err = load_once(load, o, false, f);

@@ -25,10 +25,10 @@
 struct pd_load;
 
 struct pd_load_options {
-	const char *bpffs;		/* absolute path, below a bpf file system */
-	uint64_t connections;		/* rows of `connections` and of `flows` */
-	uint64_t memory;		/* bytes for the entries maps together */
-	uint64_t max_entries;		/* most rows of one entries map */
+	const char *bpffs;    /* absolute path, below a bpf file system */
+	uint64_t connections; /* rows of `connections` and of `flows` */
+	uint64_t memory;      /* bytes for the entries maps together */
+	uint64_t max_entries; /* most rows of one entries map */
 };
 
 int pd_load_open(const struct pd_load_options *options, struct pd_load **ret, struct pd_fault *f);
@@ -86,8 +86,7 @@ int pd_load_del_service(struct pd_load *load, const struct pd_endpoint *key);
 
 typedef int (*pd_load_interface_fn)(void *arg, uint32_t ifindex, const struct pd_interface *value);
 int pd_load_interfaces(struct pd_load *load, pd_load_interface_fn fn, void *arg);
-int pd_load_set_interface(struct pd_load *load, uint32_t ifindex,
-			  const struct pd_interface *value);
+int pd_load_set_interface(struct pd_load *load, uint32_t ifindex, const struct pd_interface *value);
 int pd_load_del_interface(struct pd_load *load, uint32_t ifindex);
 
 typedef int (*pd_load_conn_fn)(void *arg, const struct pd_tuple *key, const struct pd_conn *value);
@@ -148,7 +147,8 @@ enum pd_xdp_mode {
 	PD_XDP_NATIVE,
 };
 
-/* The edge program. PD_XDP_NONE: whichever works, native first. A program of somebody else: -EBUSY. */
+/* The edge program. PD_XDP_NONE: whichever works, native first. A program of somebody else: -EBUSY.
+ */
 int pd_load_attach_edge(struct pd_load *load, uint32_t ifindex, const char *ifname,
 			enum pd_xdp_mode want, enum pd_xdp_mode *ret_mode, struct pd_fault *f);
 int pd_load_detach_edge(struct pd_load *load, uint32_t ifindex, struct pd_fault *f);

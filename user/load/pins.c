@@ -48,6 +48,9 @@ static int make_dir(const char *path, struct pd_fault *f)
 {
 	if (!mkdir(path, 0700) || errno == EEXIST)
 		return 0;
+	if (errno == EPERM && strchr(strrchr(path, '/'), '.'))
+		return pd_fail(f, -EINVAL, "choose another `bpffs`",
+			       "bpffs: %s: a bpf file system allows no '.' in names", path);
 	if (errno == EACCES || errno == EPERM)
 		return pd_fail(f, -errno, "run panditd as root", "bpffs: cannot make %s: %s", path,
 			       strerror(errno));
@@ -65,13 +68,14 @@ static int take_lock(struct pd_load *load, struct pd_fault *f)
 	if (errno != EWOULDBLOCK)
 		return pd_fail(f, -errno, NULL, "bpffs: cannot lock %s: %s", load->bpffs,
 			       strerror(errno));
-	return pd_fail(f, -EBUSY, "stop it first, or give this one its own `bpffs` and `runtime_dir`",
+	return pd_fail(f, -EBUSY,
+		       "stop it first, or give this one its own `bpffs` and `runtime_dir`",
 		       "another panditd uses the pins in %s", load->bpffs);
 }
 
 int pd_pins_prepare(struct pd_load *load, struct pd_fault *f)
 {
-	static const char *const dirs[] = { "maps", "progs", "clsact" };
+	static const char *const dirs[] = {"maps", "progs", "clsact"};
 	_cleanup_free_ char *v1 = pd_asprintf("%s/v1", load->bpffs);
 	int err = check_bpffs(load->bpffs, f);
 
@@ -110,7 +114,8 @@ static int pin(const struct pd_load *load, const char *dir, const char *name, in
 	return pd_fail(f, err, NULL, "cannot pin %s: %s", path, strerror(-err));
 }
 
-/* Programs of an earlier build that this one does not have; hooks still hold them until replaced. */
+/* Programs of an earlier build that this one does not have; hooks still hold them until replaced.
+ */
 static void unpin_old_programs(const struct pd_load *load)
 {
 	_cleanup_free_ char *path = pd_pin_path(load, "progs", NULL);
@@ -182,7 +187,8 @@ int pd_load_purge(struct pd_load *load, struct pd_fault *f)
 	int err = v1 ? remove_dir(v1) : -ENOMEM;
 
 	/* The directory itself may be a mount point or shared: only if it is empty. */
-	if (!err && rmdir(load->bpffs) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EBUSY)
+	if (!err && rmdir(load->bpffs) < 0 && errno != ENOENT && errno != ENOTEMPTY &&
+	    errno != EBUSY)
 		err = -errno;
 	if (err)
 		return pd_fail(f, err, NULL, "cannot remove the pins in %s: %s", load->bpffs,

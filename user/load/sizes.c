@@ -2,8 +2,8 @@
 #include "user/load/impl.h"
 
 /* What the kernel adds to a row of an LRU hash: element head, node, key, rounding (6.1 to 6.18). */
-#define ROW_OVERHEAD	88
-#define ROWS_MIN	64
+#define ROW_OVERHEAD 88
+#define ROWS_MIN     64
 
 /*
  * The rule: the budget is divided evenly over the size classes; a class gets
@@ -13,8 +13,10 @@
 void pd_load_sizes(uint64_t memory, uint64_t max_entries, uint32_t ret_rows[PD_CLASSES])
 {
 	static const uint32_t sizes[PD_CLASSES] = {
-		sizeof(struct pd_entry_s), sizeof(struct pd_entry_m),
-		sizeof(struct pd_entry_l), sizeof(struct pd_entry_xl),
+		sizeof(struct pd_entry_s),
+		sizeof(struct pd_entry_m),
+		sizeof(struct pd_entry_l),
+		sizeof(struct pd_entry_xl),
 	};
 
 	for (unsigned int i = 0; i < PD_CLASSES; i++) {

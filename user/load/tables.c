@@ -27,8 +27,9 @@ static int del_row(struct pd_load *load, enum pd_map_id id, const void *key)
 static int walk(struct pd_load *load, enum pd_map_id id, void *key, void *next, void *value,
 		int (*fn)(void *arg, const void *key, const void *value), void *arg)
 {
-	uint64_t steps = 2ULL * bpf_map__max_entries(bpf_object__find_map_by_name(load->obj,
-							pd_map_rows[id].name)) + 16;
+	uint64_t steps = 2ULL * bpf_map__max_entries(bpf_object__find_map_by_name(
+					load->obj, pd_map_rows[id].name)) +
+			 16;
 	int fd = load->map_fds[id], err;
 	void *prev = NULL;
 
@@ -59,7 +60,7 @@ static int on_service(void *arg, const void *key, const void *value)
 
 int pd_load_services(struct pd_load *load, pd_load_service_fn fn, void *arg)
 {
-	struct row_walk w = { .service = fn, .arg = arg };
+	struct row_walk w = {.service = fn, .arg = arg};
 	struct pd_endpoint key, next;
 	struct pd_service value;
 
@@ -86,15 +87,14 @@ static int on_interface(void *arg, const void *key, const void *value)
 
 int pd_load_interfaces(struct pd_load *load, pd_load_interface_fn fn, void *arg)
 {
-	struct row_walk w = { .interface = fn, .arg = arg };
+	struct row_walk w = {.interface = fn, .arg = arg};
 	struct pd_interface value;
 	uint32_t key, next;
 
 	return walk(load, PD_MAP_interfaces, &key, &next, &value, on_interface, &w);
 }
 
-int pd_load_set_interface(struct pd_load *load, uint32_t ifindex,
-			  const struct pd_interface *value)
+int pd_load_set_interface(struct pd_load *load, uint32_t ifindex, const struct pd_interface *value)
 {
 	return set_row(load, PD_MAP_interfaces, &ifindex, value);
 }
@@ -106,7 +106,7 @@ int pd_load_del_interface(struct pd_load *load, uint32_t ifindex)
 
 /* ---- batches -------------------------------------------------------------- */
 
-#define BATCH	256
+#define BATCH 256
 
 typedef int (*batch_fn)(void *arg, const void *key, const void *value);
 
@@ -125,8 +125,10 @@ static int walk_batches(struct pd_load *load, enum pd_map_id id, batch_fn fn, vo
 
 	while (keys && values && !last) {
 		n = room;
-		err = bpf_map_lookup_batch(load->map_fds[id], first ? NULL : &in, &out, keys, values,
-					   &n, NULL) < 0 ? -errno : 0;
+		err = bpf_map_lookup_batch(load->map_fds[id], first ? NULL : &in, &out, keys,
+					   values, &n, NULL) < 0
+			      ? -errno
+			      : 0;
 		if (err == -ENOSPC && room < BATCH * 64) {
 			room *= 2;
 			free(keys);
@@ -163,15 +165,18 @@ static int on_conn(void *arg, const void *key, const void *value)
 
 int pd_load_connections(struct pd_load *load, pd_load_conn_fn fn, void *arg)
 {
-	struct conn_walk w = { .fn = fn, .arg = arg };
+	struct conn_walk w = {.fn = fn, .arg = arg};
 
 	return walk_batches(load, PD_MAP_connections, on_conn, &w);
 }
 
-const char *const pd_load_class_names[PD_CLASSES] = { "s", "m", "l", "xl" };
+const char *const pd_load_class_names[PD_CLASSES] = {"s", "m", "l", "xl"};
 
 static const enum pd_map_id entries_maps[PD_CLASSES] = {
-	PD_MAP_entries_s, PD_MAP_entries_m, PD_MAP_entries_l, PD_MAP_entries_xl,
+	PD_MAP_entries_s,
+	PD_MAP_entries_m,
+	PD_MAP_entries_l,
+	PD_MAP_entries_xl,
 };
 
 struct entry_walk {
@@ -191,7 +196,7 @@ static int on_entry(void *arg, const void *key, const void *value)
 
 int pd_load_entries(struct pd_load *load, pd_load_entry_fn fn, void *arg)
 {
-	struct entry_walk w = { .fn = fn, .arg = arg };
+	struct entry_walk w = {.fn = fn, .arg = arg};
 	int err = 0;
 
 	for (w.cls = 0; !err && w.cls < PD_CLASSES; w.cls++)
@@ -338,12 +343,13 @@ int pd_load_events_consume(struct pd_load *load)
 
 int pd_load_sweep(struct pd_load *load)
 {
-	static const char *const names[] = { "sweep_connections", "sweep_flows" };
-	char packet[64] = { 0 };
+	static const char *const names[] = {"sweep_connections", "sweep_flows"};
+	char packet[64] = {0};
 	int err = 0;
 
 	for (size_t i = 0; i < PD_ARRAY_SIZE(names); i++) {
-		LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = packet, .data_size_in = sizeof(packet));
+		LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = packet,
+			    .data_size_in = sizeof(packet));
 		struct bpf_program *p = bpf_object__find_program_by_name(load->obj, names[i]);
 
 		if (!p || bpf_program__fd(p) < 0)

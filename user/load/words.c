@@ -7,10 +7,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "maps/hash.h"
 #include "user/lib/clock.h"
 #include "user/load/impl.h"
 
-#define GRACE_NS	(1 * PD_NS_PER_S)
+#define GRACE_NS (1 * PD_NS_PER_S)
 
 static int map_array(struct pd_load *load, enum pd_map_id id, void **ret, size_t *ret_len,
 		     struct pd_fault *f)
@@ -62,18 +63,27 @@ static int init_authorities(struct pd_load *load, struct pd_fault *f)
 	return 0;
 }
 
+/*
+ * The row is written by this thread and by the sweep, which this thread runs:
+ * what the sweep keeps there is taken over first.
+ */
 static int write_settings(struct pd_load *load)
 {
+	struct pd_settings now = {0};
 	uint32_t zero = 0;
 
-	if (bpf_map_update_elem(load->map_fds[PD_MAP_settings], &zero, &load->settings, BPF_ANY) < 0)
+	if (bpf_map_lookup_elem(load->map_fds[PD_MAP_settings], &zero, &now) < 0)
+		return -errno;
+	load->settings.boot_offset = now.boot_offset ? now.boot_offset : pd_boot_offset_ns();
+	if (bpf_map_update_elem(load->map_fds[PD_MAP_settings], &zero, &load->settings, BPF_ANY) <
+	    0)
 		return -errno;
 	return 0;
 }
 
 int pd_words_init(struct pd_load *load, struct pd_fault *f)
 {
-	struct bpf_map_info info = { 0 };
+	struct bpf_map_info info = {0};
 	uint32_t len = sizeof(info), zero = 0;
 	int err;
 
@@ -115,8 +125,9 @@ void pd_load_bump_all(struct pd_load *load)
 void pd_load_bump_slot(struct pd_load *load, uint32_t authority, uint32_t slot)
 {
 	if (authority < PD_AUTHORITIES_MAX)
-		__atomic_fetch_add(&load->slots[authority * PD_SLOTS + (slot & (PD_SLOTS - 1))].word,
-				   PD_WORD_BUMP, __ATOMIC_SEQ_CST);
+		__atomic_fetch_add(
+			&load->slots[authority * PD_SLOTS + (slot & (PD_SLOTS - 1))].word,
+			PD_WORD_BUMP, __ATOMIC_SEQ_CST);
 }
 
 void pd_load_authority(struct pd_load *load, uint32_t authority, struct pd_authority *ret)
@@ -146,22 +157,15 @@ void pd_load_settings(const struct pd_load *load, struct pd_settings *ret)
 	*ret = load->settings;
 }
 
-/* The mixing of kern/words.h. */
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-	h = (h ^ v) * 0xff51afd7ed558ccdULL;
-	return h ^ (h >> 32);
-}
-
 uint64_t pd_load_hash(const struct pd_load *load, const void *key, size_t len)
 {
-	uint64_t h = mix(load->settings.seed, len + 0x9e3779b97f4a7c15ULL);
+	uint64_t h = pd_mix(load->settings.seed, len + PD_HASH_LENGTH);
 
 	for (size_t i = 0; i < len; i += 8) {
 		uint64_t v = 0;
 
 		memcpy(&v, (const char *)key + i, len - i < 8 ? len - i : 8);
-		h = mix(h, v);
+		h = pd_mix(h, v);
 	}
-	return mix(h, h >> 17);
+	return pd_mix(h, h >> 17);
 }

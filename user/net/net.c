@@ -17,9 +17,9 @@
 #include "user/net/net.h"
 
 struct pd_net {
-	struct nl_sock *sock;		/* requests */
-	struct nl_sock *monitor;	/* multicast groups, non-blocking */
-	unsigned int changed;		/* PD_NET_*, while the monitor is read */
+	struct nl_sock *sock;	 /* requests */
+	struct nl_sock *monitor; /* multicast groups, non-blocking */
+	unsigned int changed;	 /* PD_NET_*, while the monitor is read */
 };
 
 static void drop_cache(struct nl_cache **cache)
@@ -67,6 +67,12 @@ static int on_monitor(struct nl_msg *msg, void *arg)
 	case RTM_DELLINK:
 		net->changed |= PD_NET_LINKS;
 		break;
+	case RTM_NEWQDISC:
+	case RTM_DELQDISC:
+	case RTM_NEWTFILTER:
+	case RTM_DELTFILTER:
+		net->changed |= PD_NET_FILTERS;
+		break;
 	default:
 		net->changed |= PD_NET_ROUTES;
 	}
@@ -83,7 +89,7 @@ static int open_monitor(struct pd_net *net)
 	if (!err)
 		err = nl_socket_add_memberships(net->monitor, RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE,
 						RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_IFADDR,
-						RTNLGRP_IPV6_IFADDR, 0);
+						RTNLGRP_IPV6_IFADDR, RTNLGRP_TC, 0);
 	if (!err)
 		err = nl_socket_set_nonblocking(net->monitor);
 	return to_errno(err);
@@ -183,7 +189,7 @@ static void note_nexthop(struct rtnl_nexthop *nh, void *arg)
 		return;
 	r->ifindex = (uint32_t)rtnl_route_nh_get_ifindex(nh);
 	r->kind = rtnl_route_nh_get_gateway(nh) || rtnl_route_nh_get_via(nh) ? PD_ROUTE_GATEWAY
-									  : PD_ROUTE_DIRECT;
+									     : PD_ROUTE_DIRECT;
 }
 
 static int on_route(struct nl_msg *msg, void *arg)
@@ -231,8 +237,8 @@ static int ask_route(struct pd_net *net, struct nl_msg *msg, struct route_answer
 int pd_net_route(struct pd_net *net, const struct pd_ip *ip, struct pd_route *ret)
 {
 	bool v4 = pd_ip_is_v4(ip);
-	struct rtmsg rtm = { .rtm_family = v4 ? AF_INET : AF_INET6, .rtm_dst_len = v4 ? 32 : 128 };
-	struct route_answer answer = { 0 };
+	struct rtmsg rtm = {.rtm_family = v4 ? AF_INET : AF_INET6, .rtm_dst_len = v4 ? 32 : 128};
+	struct route_answer answer = {0};
 	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETROUTE, 0);
 	int err;
 
@@ -261,7 +267,7 @@ size_t pd_net_uplinks(struct pd_net *net, uint32_t *ret_ifindexes, size_t max)
 	for (struct nl_object *o = nl_cache_get_first(cache); o && n < max;
 	     o = nl_cache_get_next(o)) {
 		struct rtnl_route *r = (struct rtnl_route *)o;
-		struct pd_route to = { 0 };
+		struct pd_route to = {0};
 		size_t i;
 
 		if (rtnl_route_get_type(r) != RTN_UNICAST ||
@@ -314,7 +320,7 @@ unsigned int pd_net_monitor_take(struct pd_net *net)
 		err = nl_recvmsgs_default(net->monitor);
 		/* Too much at once: something was lost, so take it that everything has changed. */
 		if (err < 0 && err != -NLE_AGAIN)
-			net->changed |= PD_NET_LINKS | PD_NET_ROUTES;
+			net->changed |= PD_NET_LINKS | PD_NET_ROUTES | PD_NET_FILTERS;
 	} while (!err || err == -NLE_NOMEM || err == -NLE_DUMP_INTR);
 	return net->changed;
 }

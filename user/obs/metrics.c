@@ -13,7 +13,7 @@ struct pd_metrics {
 	struct MHD_Daemon *daemon;
 	uv_poll_t poll;
 	uv_timer_t timer;
-	unsigned int handles;	/* still to be closed */
+	unsigned int handles; /* still to be closed */
 	pd_metrics_render_fn render;
 	pd_metrics_ready_fn ready;
 	void *arg;
@@ -42,11 +42,11 @@ void pd_metrics_label(struct pd_strbuf *sb, const char *value)
 		}
 }
 
-static enum MHD_Result send_text(struct MHD_Connection *conn, unsigned int status,
-				 const char *type, const char *text, size_t len)
+static enum MHD_Result send_text(struct MHD_Connection *conn, unsigned int status, const char *type,
+				 const char *text, size_t len)
 {
-	struct MHD_Response *r = MHD_create_response_from_buffer(len, (void *)text,
-								 MHD_RESPMEM_MUST_COPY);
+	struct MHD_Response *r =
+		MHD_create_response_from_buffer(len, (void *)text, MHD_RESPMEM_MUST_COPY);
 	enum MHD_Result result;
 
 	if (!r)
@@ -65,12 +65,13 @@ static enum MHD_Result send_plain(struct MHD_Connection *conn, unsigned int stat
 
 static enum MHD_Result send_metrics(struct pd_metrics *m, struct MHD_Connection *conn)
 {
-	_cleanup_strbuf_ struct pd_strbuf sb = { 0 };
+	_cleanup_strbuf_ struct pd_strbuf sb = {0};
 
 	m->render(m->arg, &sb);
 	if (sb.failed || !sb.s)
 		return send_plain(conn, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory\n");
-	return send_text(conn, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", sb.s, sb.len);
+	return send_text(conn, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", sb.s,
+			 sb.len);
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const char *url,
@@ -129,16 +130,16 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 static struct MHD_Daemon *start_daemon(struct pd_metrics *m, const struct pd_addr *listen)
 {
 	bool v4 = pd_ip_is_v4(&listen->ip);
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(listen->port) };
-	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(listen->port) };
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(listen->port)};
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6, .sin6_port = htons(listen->port)};
 
 	memcpy(&sin.sin_addr, listen->ip.b + 12, 4);
 	memcpy(&sin6.sin6_addr, listen->ip.b, 16);
-	return MHD_start_daemon(MHD_USE_EPOLL | (v4 ? 0 : MHD_USE_IPv6), 0, NULL, NULL, on_request, m,
-				MHD_OPTION_SOCK_ADDR,
+	return MHD_start_daemon(MHD_USE_EPOLL | (v4 ? 0 : MHD_USE_IPv6), 0, NULL, NULL, on_request,
+				m, MHD_OPTION_SOCK_ADDR,
 				v4 ? (struct sockaddr *)&sin : (struct sockaddr *)&sin6,
-				MHD_OPTION_CONNECTION_LIMIT, 32u, MHD_OPTION_CONNECTION_TIMEOUT, 30u,
-				MHD_OPTION_END);
+				MHD_OPTION_CONNECTION_LIMIT, 32u, MHD_OPTION_CONNECTION_TIMEOUT,
+				30u, MHD_OPTION_END);
 }
 
 int pd_metrics_new(struct uv_loop_s *loop, const struct pd_addr *listen,
@@ -158,7 +159,8 @@ int pd_metrics_new(struct uv_loop_s *loop, const struct pd_addr *listen,
 	m->daemon = start_daemon(m, listen);
 	if (!m->daemon) {
 		free(m);
-		return pd_fail(f, errno ? -errno : -EADDRINUSE, "choose another `listen: {metrics: ...}`",
+		return pd_fail(f, errno ? -errno : -EADDRINUSE,
+			       "choose another `listen: {metrics: ...}`",
 			       "cannot listen on %s for metrics: %s",
 			       pd_addr_format(&listen->ip, listen->port, text),
 			       strerror(errno ? errno : EADDRINUSE));

@@ -33,7 +33,9 @@ static void render(struct pd_strbuf *sb, const struct pd_svc *s)
 		       c->acl_uniform ? "uniform" : "per-user", c->home_this ? "this" : "route",
 		       c->udp_any ? "any" : "answered", c->udp_budget);
 	pd_strbuf_addf(sb, "    idle: %" PRIu64 "ns\n", c->idle_ns);
-	pd_strbuf_addf(sb, "    cache: {max_age: %" PRIu64 "ns, max_value: %u, max_entries: %" PRIu64 "}\n",
+	pd_strbuf_addf(sb,
+		       "    cache: {max_age: %" PRIu64 "ns, max_value: %u, max_entries: %" PRIu64
+		       "}\n",
 		       c->max_age_ns, c->max_value, c->max_entries);
 }
 
@@ -57,13 +59,14 @@ static int write_file(const char *path, const struct pd_strbuf *sb)
 int pd_added_write(struct pd_host *h, struct pd_fault *f)
 {
 	_cleanup_free_ char *path = path_of(h, ""), *next = path_of(h, ".next");
-	_cleanup_strbuf_ struct pd_strbuf sb = { 0 };
+	_cleanup_strbuf_ struct pd_strbuf sb = {0};
 	size_t n = 0;
 	int err = 0;
 
 	if (!path || !next)
 		return pd_fail(f, -ENOMEM, NULL, "out of memory");
-	pd_strbuf_adds(&sb, "# Written by panditd: services added by `panditctl add`.\nservices:\n");
+	pd_strbuf_adds(&sb,
+		       "# Written by panditd: services added by `panditctl add`.\nservices:\n");
 	for (size_t i = 0; i < h->nsvcs; i++)
 		if (h->svcs[i]->added) {
 			render(&sb, h->svcs[i]);
@@ -92,16 +95,22 @@ static int add_one(struct pd_host *h, const struct pd_config_service *c)
 	const char *addresses[PD_ENDPOINTS_MAX];
 	char text[PD_ENDPOINTS_MAX][PD_ADDR_STRLEN];
 	struct pd_service_spec spec = {
-		.name = c->name, .protocol = c->protocol->label, .addresses = addresses,
-		.transport = c->transport, .max_age_ms = c->max_age_ns / PD_NS_PER_MS,
-		.max_value = c->max_value, .acl_uniform = c->acl_uniform, .home_this = c->home_this,
+		.name = c->name,
+		.protocol = c->protocol->label,
+		.addresses = addresses,
+		.transport = c->transport,
+		.max_age_ms = c->max_age_ns / PD_NS_PER_MS,
+		.max_value = c->max_value,
+		.acl_uniform = c->acl_uniform,
+		.home_this = c->home_this,
 	};
 	struct pd_config_service *copy;
-	struct pd_fault f = { 0 };
+	struct pd_fault f = {0};
 	int err;
 
 	for (size_t i = 0; i < c->naddrs && i < PD_ENDPOINTS_MAX; i++)
-		addresses[spec.naddresses++] = pd_addr_format(&c->addrs[i].ip, c->addrs[i].port, text[i]);
+		addresses[spec.naddresses++] =
+			pd_addr_format(&c->addrs[i].ip, c->addrs[i].port, text[i]);
 	err = pd_config_service_new(&spec, &copy, &f);
 	if (!err)
 		err = pd_svc_new(h, copy, true, &f);
@@ -124,7 +133,8 @@ int pd_added_read(struct pd_host *h, struct pd_fault *f)
 	if (err == -ENOMEM)
 		return err;
 	if (err) {
-		/* The configuration file is good: a bad copy of run-time changes must not stop the host. */
+		/* The configuration file is good: a bad copy of run-time changes must not stop the
+		 * host. */
 		pd_host_lasting(h, "added services are left out: %s", f->message);
 		return 0;
 	}

@@ -18,15 +18,15 @@
 #include "user/lib/yaml.h"
 #include "user/service/config.h"
 
-#define DEFAULT_CONNECTIONS	100000
-#define CONNECTIONS_MAX		10000000
-#define DEFAULT_MEMORY		(256ULL << 20)
-#define MEMORY_MIN		(1ULL << 20)
-#define AGE_MAX_NS		(24ULL * 3600 * 1000000000ULL)
-#define NAME_LEN_MAX		63
+#define DEFAULT_CONNECTIONS 100000
+#define CONNECTIONS_MAX	    10000000
+#define DEFAULT_MEMORY	    (256ULL << 20)
+#define MEMORY_MIN	    (1ULL << 20)
+#define AGE_MAX_NS	    (24ULL * 3600 * 1000000000ULL)
+#define NAME_LEN_MAX	    63
 
 static const struct pd_protocol protocols[] = {
-#define PROTOCOL(i, n, l, p, f) { .id = (i), .label = #l, .port = (p), .flags = (f) },
+#define PROTOCOL(i, n, l, p, f) {.id = (i), .label = #l, .port = (p), .flags = (f)},
 #include "protocols.def"
 #undef PROTOCOL
 };
@@ -42,7 +42,7 @@ struct builder {
 	struct pd_config *config;
 	const struct pd_marks *marks;
 	struct pd_fault *f;
-	char path[64];		/* of the service being checked */
+	char path[64]; /* of the service being checked */
 };
 
 const struct pd_protocol *pd_protocol_find(const char *label)
@@ -68,14 +68,13 @@ static const char *at(struct builder *b, const char *field, char buf[128])
 }
 
 /* fail(b, "address[0]", hint, fmt, ...): with the place in the file. */
-#define fail(b, field, hint, ...)								\
-	({											\
-		char at_[128];									\
-		pd_marks_fail((b)->marks, (b)->f, at((b), (field), at_), (hint), __VA_ARGS__);	\
+#define fail(b, field, hint, ...)                                                              \
+	({                                                                                     \
+		char at_[128];                                                                 \
+		pd_marks_fail((b)->marks, (b)->f, at((b), (field), at_), (hint), __VA_ARGS__); \
 	})
 
-__attribute__((format(printf, 2, 3)))
-static int notice(struct pd_config *c, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static int notice(struct pd_config *c, const char *fmt, ...)
 {
 	char text[256], **grown;
 	va_list ap;
@@ -99,8 +98,7 @@ int pd_sides_parse(const char *s, uint32_t *ret)
 	static const struct {
 		const char *name;
 		uint32_t side;
-	} names[] = { { "client", PD_SIDE_CLIENT }, { "home", PD_SIDE_HOME },
-		      { "edge", PD_SIDE_EDGE } };
+	} names[] = {{"client", PD_SIDE_CLIENT}, {"home", PD_SIDE_HOME}, {"edge", PD_SIDE_EDGE}};
 	uint32_t sides = 0;
 
 	while (*s) {
@@ -150,8 +148,8 @@ static int check_name(struct builder *b, const char *name)
 
 static int check_protocol(struct builder *b, const char *label, const struct pd_protocol **ret)
 {
-	struct pd_similar similar = { .word = label };
-	_cleanup_strbuf_ struct pd_strbuf all = { 0 };
+	struct pd_similar similar = {.word = label};
+	_cleanup_strbuf_ struct pd_strbuf all = {0};
 
 	*ret = pd_protocol_find(label);
 	if (*ret)
@@ -163,8 +161,8 @@ static int check_protocol(struct builder *b, const char *label, const struct pd_
 	if (!*label)
 		return fail(b, "", NULL, "the service needs a 'protocol' (one of: %s)", all.s);
 	if (similar.best)
-		return fail(b, "protocol", NULL, "unknown protocol '%s' (did you mean '%s'?)", label,
-			    similar.best);
+		return fail(b, "protocol", NULL, "unknown protocol '%s' (did you mean '%s'?)",
+			    label, similar.best);
 	return fail(b, "protocol", NULL, "unknown protocol '%s' (one of: %s)", label, all.s);
 }
 
@@ -210,7 +208,8 @@ static int check_limits(struct builder *b, struct pd_config_service *s, uint64_t
 			uint64_t udp_budget)
 {
 	if (!s->max_age_ns || s->max_age_ns > AGE_MAX_NS)
-		return fail(b, "cache.max_age", NULL, "max_age must be more than 0 and at most 24h");
+		return fail(b, "cache.max_age", NULL,
+			    "max_age must be more than 0 and at most 24h");
 	if (!s->idle_ns || s->idle_ns > AGE_MAX_NS)
 		return fail(b, "idle", NULL, "idle must be more than 0 and at most 24h");
 	if (!max_value || max_value > PD_REPLY_MAX)
@@ -234,10 +233,14 @@ static int note_inactive(struct builder *b, const Pandit__V1__Service *in)
 	if (!err && in->lease)
 		err = notice(c, "service %s: 'lease' has no effect without a cluster", in->name);
 	if (!err && in->consistency == PANDIT__V1__CONSISTENCY__CONSISTENCY_BOUNDED)
-		err = notice(c, "service %s: 'consistency: bounded' is not active yet; it is kept strict",
-			     in->name);
+		err = notice(
+			c,
+			"service %s: 'consistency: bounded' is not active yet; it is kept strict",
+			in->name);
 	if (!err && in->scripts == PANDIT__V1__SCRIPTS__SCRIPTS_DECLARED_KEYS)
-		err = notice(c, "service %s: 'scripts: declared-keys' is not active yet; a script writes everything",
+		err = notice(c,
+			     "service %s: 'scripts: declared-keys' is not active yet; a script "
+			     "writes everything",
 			     in->name);
 	return err;
 }
@@ -257,13 +260,14 @@ static int fill_service(struct builder *b, const Pandit__V1__Service *in,
 	if (!s->name || !s->addrs)
 		return -ENOMEM;
 	if (!in->n_address)
-		return fail(b, "", "write it like 10.1.0.2:6379", "the service '%s' needs an 'address'",
-			    s->name);
+		return fail(b, "", "write it like 10.1.0.2:6379",
+			    "the service '%s' needs an 'address'", s->name);
 	for (size_t i = 0; !err && i < in->n_address; i++)
 		err = add_address(b, s, i, in->address[i]);
 	for (size_t i = 0; i < in->n_transport; i++)
 		s->transport |= in->transport[i] == PANDIT__V1__TRANSPORT__TRANSPORT_UDP
-					? PD_TRANSPORT_UDP : PD_TRANSPORT_TCP;
+					? PD_TRANSPORT_UDP
+					: PD_TRANSPORT_TCP;
 	s->acl_uniform = in->acl == PANDIT__V1__ACL__ACL_UNIFORM;
 	s->home_this = in->home == PANDIT__V1__HOME__HOME_THIS;
 	s->bounded = in->consistency == PANDIT__V1__CONSISTENCY__CONSISTENCY_BOUNDED;
@@ -274,8 +278,9 @@ static int fill_service(struct builder *b, const Pandit__V1__Service *in,
 	if (!err)
 		err = check_transport(b, s);
 	if (!err)
-		err = check_limits(b, s, cache && cache->max_value ? cache->max_value->bytes
-								 : PD_DEFAULT_MAX_VALUE,
+		err = check_limits(b, s,
+				   cache && cache->max_value ? cache->max_value->bytes
+							     : PD_DEFAULT_MAX_VALUE,
 				   in->udp_budget ? in->udp_budget->bytes : PD_DEFAULT_UDP_BUDGET);
 	return err ? err : note_inactive(b, in);
 }
@@ -325,7 +330,8 @@ static int add_service(struct builder *b, size_t i, const Pandit__V1__Service *i
 
 	snprintf(b->path, sizeof(b->path), "services[%zu]", i);
 	if (in->definition && *in->definition)
-		return notice(b->config, "definition %s: typed services are not active yet; it is left out",
+		return notice(b->config,
+			      "definition %s: typed services are not active yet; it is left out",
 			      in->definition);
 	if (b->config->nservices >= PD_SERVICES_MAX)
 		return fail(b, "", NULL, "more than %d services", PD_SERVICES_MAX);
@@ -345,8 +351,8 @@ int pd_config_service_new(const struct pd_service_spec *spec, struct pd_config_s
 			  struct pd_fault *f)
 {
 	static const struct pd_marks nowhere;
-	struct pd_config config = { 0 };
-	struct builder b = { .config = &config, .marks = &nowhere, .f = f };
+	struct pd_config config = {0};
+	struct builder b = {.config = &config, .marks = &nowhere, .f = f};
 	Pandit__V1__Service in = PANDIT__V1__SERVICE__INIT;
 	Pandit__V1__Cache cache = PANDIT__V1__CACHE__INIT;
 	Pandit__V1__Duration age = PANDIT__V1__DURATION__INIT;
@@ -417,11 +423,13 @@ static int add_attach(struct builder *b, size_t i, const char *text)
 	memcpy(a->name, text, len);
 	a->name[len] = '\0';
 	if (text[len] && pd_sides_parse(text + len + 1, &a->sides))
-		return fail(b, field, "NAME, or NAME:SIDE with client, home, edge, or several joined by '+'",
+		return fail(b, field,
+			    "NAME, or NAME:SIDE with client, home, edge, or several joined by '+'",
 			    "'%s' is not a side", text + len + 1);
 	for (size_t k = 0; k < c->nattach; k++)
 		if (!strcmp(c->attach[k].name, a->name))
-			return fail(b, field, NULL, "the interface '%s' stands here twice", a->name);
+			return fail(b, field, NULL, "the interface '%s' stands here twice",
+				    a->name);
 	c->nattach++;
 	return 0;
 }
@@ -445,13 +453,14 @@ static int fill_listen(struct builder *b, const Pandit__V1__Listen *l)
 	struct pd_config *c = b->config;
 	const char *why = "";
 
-	if (l && l->n_grpc && notice(c, "listen.grpc: typed services are not active yet; the port is not opened"))
+	if (l && l->n_grpc &&
+	    notice(c, "listen.grpc: typed services are not active yet; the port is not opened"))
 		return -ENOMEM;
 	if (!l || !*l->metrics)
 		return 0;
 	if (pd_addr_parse(l->metrics, 0, &c->metrics, &why))
-		return fail(b, "listen.metrics", "write it like 127.0.0.1:50123", "bad address '%s': %s",
-			    l->metrics, why);
+		return fail(b, "listen.metrics", "write it like 127.0.0.1:50123",
+			    "bad address '%s': %s", l->metrics, why);
 	c->metrics_on = true;
 	return 0;
 }
@@ -462,7 +471,8 @@ static int set_path(struct builder *b, const char *field, const char *value, con
 	if (!*value)
 		value = dflt;
 	if (*value != '/')
-		return fail(b, field, NULL, "'%s' must be an absolute path, not '%s'", field, value);
+		return fail(b, field, NULL, "'%s' must be an absolute path, not '%s'", field,
+			    value);
 	if (strlen(value) > 90)
 		return fail(b, field, NULL, "the path '%s' is too long", value);
 	*ret = strdup(value);
@@ -516,7 +526,7 @@ static int from_message(const char *file, const Pandit__V1__Config *in,
 			const struct pd_marks *marks, struct pd_config **ret, struct pd_fault *f)
 {
 	struct pd_config *c = calloc(1, sizeof(*c));
-	struct builder b = { .config = c, .marks = marks, .f = f };
+	struct builder b = {.config = c, .marks = marks, .f = f};
 	int err = -ENOMEM;
 
 	pd_fail(f, 0, NULL, "out of memory");
@@ -532,7 +542,7 @@ static int from_message(const char *file, const Pandit__V1__Config *in,
 int pd_config_parse(const char *file, const char *text, size_t len, struct pd_config **ret,
 		    struct pd_fault *f)
 {
-	struct pd_marks marks = { 0 };
+	struct pd_marks marks = {0};
 	ProtobufCMessage *msg = NULL;
 	int err = pd_yaml_parse(file, text, len, &pandit__v1__config__descriptor, &msg, &marks, f);
 
@@ -547,7 +557,7 @@ int pd_config_parse(const char *file, const char *text, size_t len, struct pd_co
 int pd_config_read(const char *file, struct pd_config **ret, struct pd_fault *f)
 {
 	Pandit__V1__Config none = PANDIT__V1__CONFIG__INIT;
-	struct pd_marks marks = { 0 };
+	struct pd_marks marks = {0};
 	ProtobufCMessage *msg = NULL;
 	int err;
 

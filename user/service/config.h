@@ -16,19 +16,19 @@
 #include "user/lib/fault.h"
 #include "user/service/host.h"
 
-#define PD_CONFIG_FILE		"/etc/pandit/pandit.yaml"
-#define PD_DEFAULT_MAX_AGE_NS	1000000000ULL
-#define PD_DEFAULT_IDLE_NS	30000000000ULL
-#define PD_DEFAULT_MAX_VALUE	4096		/* bytes */
-#define PD_DEFAULT_MAX_ENTRIES	100000
-#define PD_DEFAULT_UDP_BUDGET	(1U << 20)	/* bytes per second and source */
+#define PD_CONFIG_FILE	       "/etc/pandit/pandit.yaml"
+#define PD_DEFAULT_MAX_AGE_NS  1000000000ULL
+#define PD_DEFAULT_IDLE_NS     30000000000ULL
+#define PD_DEFAULT_MAX_VALUE   4096 /* bytes */
+#define PD_DEFAULT_MAX_ENTRIES 100000
+#define PD_DEFAULT_UDP_BUDGET  (1U << 20) /* bytes per second and source */
 
 /* A row of protocols.def. */
 struct pd_protocol {
 	uint8_t id;
-	const char *label;	/* what operators write */
-	uint16_t port;		/* default port, host order */
-	uint32_t flags;		/* WIRE_F_* */
+	const char *label; /* what operators write */
+	uint16_t port;	   /* default port, host order */
+	uint32_t flags;	   /* WIRE_F_* */
 };
 
 const struct pd_protocol *pd_protocol_find(const char *label);
@@ -42,7 +42,7 @@ struct pd_config_service {
 	const struct pd_protocol *protocol;
 	struct pd_addr *addrs;
 	size_t naddrs;
-	uint32_t transport;	/* PD_TRANSPORT_* */
+	uint32_t transport; /* PD_TRANSPORT_* */
 	uint64_t max_age_ns, idle_ns, max_entries;
 	uint32_t max_value, udp_budget;
 	bool acl_uniform, home_this, bounded, udp_any;
@@ -50,13 +50,13 @@ struct pd_config_service {
 
 struct pd_config_attach {
 	char name[IF_NAMESIZE];
-	uint32_t sides;		/* PD_SIDE_*; 0 = found from the routes */
+	uint32_t sides; /* PD_SIDE_*; 0 = found from the routes */
 };
 
 struct pd_config {
-	char *file;		/* where it was read; NULL = built in */
+	char *file; /* where it was read; NULL = built in */
 	char *node, *runtime_dir, *state_dir, *bpffs;
-	char *socket;		/* runtime_dir/pandit.sock */
+	char *socket; /* runtime_dir/pandit.sock */
 	struct pd_config_attach *attach;
 	size_t nattach;
 	bool attach_auto;
@@ -65,7 +65,7 @@ struct pd_config {
 	uint64_t connections, memory;
 	struct pd_config_service *services;
 	size_t nservices;
-	char **notices;		/* what was accepted but does nothing in this version */
+	char **notices; /* what was accepted but does nothing in this version */
 	size_t nnotices;
 };
 

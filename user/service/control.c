@@ -8,7 +8,7 @@
 #include "user/service/host_impl.h"
 #include "user/service/version.h"
 
-#define COUNT_NS	(1 * PD_NS_PER_S)
+#define COUNT_NS (1 * PD_NS_PER_S)
 
 const char *pd_host_socket(const struct pd_host *h)
 {
@@ -17,15 +17,14 @@ const char *pd_host_socket(const struct pd_host *h)
 
 const char *pd_state_name(enum pd_state state)
 {
-	static const char *const names[] = { "starting", "ready", "degraded" };
+	static const char *const names[] = {"starting", "ready", "degraded"};
 
 	return names[state];
 }
 
 /* ---- status ------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 2, 3)))
-static void problem(struct pd_host *h, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void problem(struct pd_host *h, const char *fmt, ...)
 {
 	char text[512], **grown;
 	va_list ap;
@@ -52,7 +51,9 @@ static void service_problems(struct pd_host *h, const struct pd_svc *s)
 		return;
 	pd_load_authority(h->load, s->row.authority, &a);
 	if (a.unknown)
-		problem(h, "service %s: %llu stretches of traffic could not be classified; each made every entry unusable",
+		problem(h,
+			"service %s: %llu stretches of traffic could not be classified; each made "
+			"every entry unusable",
 			s->cfg->name, (unsigned long long)a.unknown);
 }
 
@@ -61,7 +62,9 @@ static void add_advice(struct pd_host *h)
 {
 	for (size_t i = 0; i < h->nsvcs; i++)
 		if (h->svcs[i]->cfg->home_this)
-			problem(h, "service %s: `home: this`: against writers that do not pass this host only max_age holds",
+			problem(h,
+				"service %s: `home: this`: against writers that do not pass this "
+				"host only max_age holds",
 				h->svcs[i]->cfg->name);
 }
 
@@ -140,8 +143,9 @@ void pd_host_status(struct pd_host *h, struct pd_status *st)
 	*st = (struct pd_status){
 		.node = h->config->node,
 		.version = PD_VERSION,
-		.state = !h->ready ? PD_STATE_STARTING
-			 : problems ? PD_STATE_DEGRADED : PD_STATE_READY,
+		.state = !h->ready  ? PD_STATE_STARTING
+			 : problems ? PD_STATE_DEGRADED
+				    : PD_STATE_READY,
 		.problems = (const char *const *)h->problems,
 		.nproblems = h->nproblems,
 		.ninterfaces = fill_interfaces(h),
@@ -199,7 +203,7 @@ int pd_host_services(struct pd_host *h, pd_service_fn fn, void *arg)
 int pd_host_add_service(struct pd_host *h, const struct pd_service_spec *spec, struct pd_fault *f)
 {
 	struct pd_config_service *cfg;
-	struct pd_fault later = { 0 };
+	struct pd_fault later = {0};
 	int err = pd_config_service_new(spec, &cfg, f);
 
 	if (!err)
@@ -215,13 +219,14 @@ int pd_host_add_service(struct pd_host *h, const struct pd_service_spec *spec, s
 
 int pd_host_rm_service(struct pd_host *h, const char *name, struct pd_fault *f)
 {
-	struct pd_fault later = { 0 };
+	struct pd_fault later = {0};
 
 	for (size_t i = 0; i < h->nsvcs; i++) {
 		if (strcmp(h->svcs[i]->cfg->name, name))
 			continue;
 		if (!h->svcs[i]->added)
-			pd_log_warn("service %s: removed until the next start; it is still in the configuration file",
+			pd_log_warn("service %s: removed until the next start; it is still in the "
+				    "configuration file",
 				    name);
 		pd_svc_drop(h, i);
 		if (pd_added_write(h, &later))
@@ -229,7 +234,8 @@ int pd_host_rm_service(struct pd_host *h, const char *name, struct pd_fault *f)
 		pd_reconcile(h);
 		return 0;
 	}
-	return pd_fail(f, -ENOENT, "`panditctl services` lists them", "there is no service '%s'", name);
+	return pd_fail(f, -ENOENT, "`panditctl services` lists them", "there is no service '%s'",
+		       name);
 }
 
 /* ---- interfaces -------------------------------------------------------------------------- */
@@ -286,8 +292,7 @@ int pd_host_attach(struct pd_host *h, const char *ifname, uint32_t sides, struct
 
 /* ---- reload -------------------------------------------------------------------------------- */
 
-static int check_fixed(const struct pd_config *old, const struct pd_config *new,
-		       struct pd_fault *f)
+static int check_fixed(const struct pd_config *old, const struct pd_config *new, struct pd_fault *f)
 {
 	if (strcmp(old->bpffs, new->bpffs) || strcmp(old->runtime_dir, new->runtime_dir))
 		return pd_fail(f, -EINVAL, "restart panditd",
@@ -318,8 +323,10 @@ int pd_host_reload(struct pd_host *h, struct pd_config *config, struct pd_fault 
 		return err;
 	}
 	for (size_t i = 0; i < h->nifaces; i++)
-		if (names_iface(h->config, h->ifaces[i]->name) && !names_iface(config, h->ifaces[i]->name))
-			pd_log_warn("%s: no longer in the configuration; it stays attached until `panditctl detach %s`",
+		if (names_iface(h->config, h->ifaces[i]->name) &&
+		    !names_iface(config, h->ifaces[i]->name))
+			pd_log_warn("%s: no longer in the configuration; it stays attached until "
+				    "`panditctl detach %s`",
 				    h->ifaces[i]->name, h->ifaces[i]->name);
 	if (h->config->connections != config->connections || h->config->memory != config->memory)
 		pd_log_warn("limits: the new values take effect after `panditctl detach --all`");
@@ -333,22 +340,23 @@ int pd_host_reload(struct pd_host *h, struct pd_config *config, struct pd_fault 
 	return 0;
 }
 
-/* ---- doctor ----------------------------------------------------------------------------------- */
+/* ---- doctor -----------------------------------------------------------------------------------
+ */
 
 static int check_loaded(struct pd_host *h, pd_check_fn fn, void *arg)
 {
-	struct pd_check c = { .name = "programs", .ok = true, .hint = "" };
+	struct pd_check c = {.name = "programs", .ok = true, .hint = ""};
 
-	c.detail = !h->load ? "not loaded: nothing is attached"
-			    : pd_load_has(h->load, "edge_client") ? "loaded"
-								  : "loaded, without edge_client (XDP)";
+	c.detail = !h->load				 ? "not loaded: nothing is attached"
+		   : pd_load_has(h->load, "edge_client") ? "loaded"
+							 : "loaded, without edge_client (XDP)";
 	return fn(arg, &c);
 }
 
 static int check_pins(struct pd_host *h, pd_check_fn fn, void *arg)
 {
 	char detail[256];
-	struct pd_check c = { .name = "pins", .ok = true, .detail = detail, .hint = "" };
+	struct pd_check c = {.name = "pins", .ok = true, .detail = detail, .hint = ""};
 
 	if (!h->load)
 		snprintf(detail, sizeof(detail), "none in %s", h->config->bpffs);
@@ -369,7 +377,7 @@ static int check_interfaces(struct pd_host *h, pd_check_fn fn, void *arg)
 	for (size_t i = 0; !err && i < h->nifaces; i++) {
 		const struct pd_iface *f = h->ifaces[i];
 		char name[40], detail[PD_REASON_LEN + 64];
-		struct pd_check c = { .name = name, .detail = detail };
+		struct pd_check c = {.name = name, .detail = detail};
 
 		if (f->excluded)
 			continue;
@@ -395,7 +403,7 @@ int pd_host_doctor(struct pd_host *h, pd_check_fn fn, void *arg)
 	for (size_t i = 0; !err && i < h->nsvcs; i++) {
 		const struct pd_svc *s = h->svcs[i];
 		char name[80], detail[PD_REASON_LEN + 64];
-		struct pd_check c = { .name = name, .detail = detail };
+		struct pd_check c = {.name = name, .detail = detail};
 
 		snprintf(name, sizeof(name), "service %s", s->cfg->name);
 		c.ok = s->row.flags & PD_SVC_ANSWER;

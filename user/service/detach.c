@@ -11,24 +11,24 @@
 
 #include "user/service/host_impl.h"
 
-#define FIRST_MS	10
-#define DRAIN_MS	100
-#define TIMEOUT_MS	60000
+#define FIRST_MS   10
+#define DRAIN_MS   100
+#define TIMEOUT_MS 60000
 /* After both FINs the last acknowledgements still need translation. */
-#define LINGER_NS	(2 * PD_NS_PER_S)
+#define LINGER_NS  (2 * PD_NS_PER_S)
 
 struct count {
 	struct pd_host *h;
 	uint32_t ifindex;
 	int64_t id;
 	uint64_t now, n;
-	struct pd_ip last;	/* client of the route below */
+	struct pd_ip last; /* client of the route below */
 	uint32_t last_ifindex;
 };
 
 static bool leads_to(struct count *c, const struct pd_ip *client)
 {
-	struct pd_route route = { 0 };
+	struct pd_route route = {0};
 
 	if (!c->ifindex)
 		return true;
@@ -57,7 +57,7 @@ static int count_conn(void *arg, const struct pd_tuple *key, const struct pd_con
 
 uint64_t pd_translated(struct pd_host *h, uint32_t ifindex, int64_t id)
 {
-	struct count c = { .h = h, .ifindex = ifindex, .id = id, .now = pd_boottime_ns() };
+	struct count c = {.h = h, .ifindex = ifindex, .id = id, .now = pd_boottime_ns()};
 
 	if (h->load)
 		pd_load_connections(h->load, count_conn, &c);
@@ -161,10 +161,23 @@ static void conclude(struct pd_host *h, int err, const struct pd_fault *f)
 	free(d);
 }
 
+/*
+ * Between the last look and the removal of a client hook no hit may begin:
+ * for that moment nothing is answered anywhere. True: look again next time.
+ */
+static bool last_look(struct pd_host *h, struct pd_detach *d, uint64_t left)
+{
+	if (!d->name[0] || !h->load || d->hush == !left)
+		return false;
+	d->hush = !left;
+	pd_load_set_answer(h->load, left);
+	return d->hush;
+}
+
 static void finish(struct pd_host *h)
 {
 	const struct pd_detach *d = h->detach;
-	struct pd_fault f = { 0 };
+	struct pd_fault f = {0};
 	int err = take_off(h, d, PD_SIDE_CLIENT, &f), last;
 
 	last = take_off(h, d, PD_SIDE_HOME, &f);
@@ -182,6 +195,8 @@ static void finish(struct pd_host *h)
 	}
 	if (!err && !d->name[0])
 		err = remove_all(h, &f);
+	if (h->load)
+		pd_load_set_answer(h->load, true);
 	conclude(h, err, &f);
 	pd_reconcile(h);
 }
@@ -214,6 +229,8 @@ void pd_detach_tick(struct pd_host *h)
 		d->reset = true;
 		return;
 	}
+	if (last_look(h, d, left))
+		return;
 	if (!left || d->force)
 		finish(h);
 	else if (pd_boottime_ns() > d->deadline)
@@ -266,6 +283,8 @@ void pd_detach_abort(struct pd_host *h)
 	if (!h->detach)
 		return;
 	set_draining(h, h->detach, false);
+	if (h->load)
+		pd_load_set_answer(h->load, true);
 	pd_fail(&f, -ECANCELED, NULL, "panditd is stopping");
 	conclude(h, -ECANCELED, &f);
 }

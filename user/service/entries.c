@@ -8,9 +8,9 @@
 struct walk {
 	struct pd_host *h;
 	struct pd_svc *s;
-	const void *key;	/* NULL = every key */
+	const void *key; /* NULL = every key */
 	size_t key_len;
-	int db;			/* -1 = any */
+	int db; /* -1 = any */
 	size_t limit, n;
 	uint64_t now;
 	struct pd_authority authority;
@@ -38,7 +38,7 @@ static const char *unusable(struct walk *w, const struct pd_entry *e, const void
 
 static int on_entry(void *arg, unsigned int cls, uint64_t hash, const struct pd_entry *e)
 {
-	static const size_t room[PD_CLASSES] = { PD_DATA_S, PD_DATA_M, PD_DATA_L, PD_DATA_XL };
+	static const size_t room[PD_CLASSES] = {PD_DATA_S, PD_DATA_M, PD_DATA_L, PD_DATA_XL};
 	struct walk *w = arg;
 	const uint8_t *data = (const uint8_t *)(e + 1);
 	size_t off = ((size_t)e->ident_len + 7) & ~(size_t)7;
@@ -47,7 +47,8 @@ static int on_entry(void *arg, unsigned int cls, uint64_t hash, const struct pd_
 
 	(void)hash;
 	/* A row may be rewritten while it is copied: nothing in it is trusted. */
-	if (e->service != w->s->row.id || off + e->reply_len > room[cls] || e->key_len > e->ident_len)
+	if (e->service != w->s->row.id || off + e->reply_len > room[cls] ||
+	    e->key_len > e->ident_len)
 		return 0;
 	if (w->key && (e->key_len != w->key_len || memcmp(data, w->key, w->key_len)))
 		return 0;
@@ -101,10 +102,10 @@ static int walk_entries(struct walk *w, struct pd_fault *f)
 	return 0;
 }
 
-int pd_host_entries(struct pd_host *h, const char *service, size_t limit, pd_entry_fn fn,
-		    void *arg, struct pd_fault *f)
+int pd_host_entries(struct pd_host *h, const char *service, size_t limit, pd_entry_fn fn, void *arg,
+		    struct pd_fault *f)
 {
-	struct walk w = { .h = h, .db = -1, .limit = limit, .fn = fn, .arg = arg };
+	struct walk w = {.h = h, .db = -1, .limit = limit, .fn = fn, .arg = arg};
 	int err = find_service(h, service, &w.s, f);
 
 	return err ? err : walk_entries(&w, f);
@@ -113,7 +114,7 @@ int pd_host_entries(struct pd_host *h, const char *service, size_t limit, pd_ent
 int pd_host_get(struct pd_host *h, const char *service, const void *key, size_t key_len, int db,
 		pd_entry_fn fn, void *arg, struct pd_fault *f)
 {
-	struct walk w = { .h = h, .key = key, .key_len = key_len, .db = db, .fn = fn, .arg = arg };
+	struct walk w = {.h = h, .key = key, .key_len = key_len, .db = db, .fn = fn, .arg = arg};
 	int err = find_service(h, service, &w.s, f);
 
 	if (!err)

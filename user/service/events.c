@@ -10,11 +10,12 @@ static const struct {
 	enum pd_log_level level;
 	const char *text;
 } kinds[] = {
-	[PD_EVENT_TABLE_FULL] = { PD_LOG_WARN,
-				  "connection table full; passed unanswered (limits.connections)" },
-	[PD_EVENT_FRAMING_LOST] = { PD_LOG_WARN,
-				    "messages can no longer be told apart; every segment counts as a write" },
-	[PD_EVENT_UNKNOWN] = { PD_LOG_INFO, "unclassified traffic; taken for a write to everything" },
+	[PD_EVENT_TABLE_FULL] = {PD_LOG_WARN,
+				 "connection table full; passed unanswered (limits.connections)"},
+	[PD_EVENT_FRAMING_LOST] =
+		{PD_LOG_WARN,
+		 "messages can no longer be told apart; every segment counts as a write"},
+	[PD_EVENT_UNKNOWN] = {PD_LOG_INFO, "unclassified traffic; taken for a write to everything"},
 };
 
 static const char *service_name(struct pd_host *h, uint32_t id)

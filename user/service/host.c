@@ -11,9 +11,9 @@
 
 #include "user/service/host_impl.h"
 
-#define TICK_MS		1000
-#define SETTLE_MS	20
-#define WALL_STEP_NS	(100 * PD_NS_PER_MS)
+#define TICK_MS	     1000
+#define SETTLE_MS    20
+#define WALL_STEP_NS (100 * PD_NS_PER_MS)
 
 /* ---- problems --------------------------------------------------------------------- */
 
@@ -52,7 +52,7 @@ static void free_list(char ***list, size_t *n)
 /* Arm the descriptor that fires when somebody sets the wall clock. */
 static void arm_wall(struct pd_host *h)
 {
-	struct itimerspec far = { .it_value = { .tv_sec = (time_t)1 << 40 } };
+	struct itimerspec far = {.it_value = {.tv_sec = (time_t)1 << 40}};
 
 	timerfd_settime(h->wall_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL);
 }
@@ -117,10 +117,10 @@ static void on_net(uv_poll_t *poll, int status, int events)
 
 	(void)status;
 	(void)events;
-	/* A lost link closes services at once; the rest is gathered for a moment. */
-	if (what & PD_NET_LINKS)
+	/* A lost link or hook closes services at once; the rest is gathered for a moment. */
+	if (what & PD_NET_LINKS || (what & PD_NET_FILTERS && pd_ifaces_verify(h)))
 		on_settle(&h->settle);
-	if (what && !h->settle_on) {
+	if (what & ~PD_NET_FILTERS && !h->settle_on) {
 		h->settle_on = true;
 		uv_timer_start(&h->settle, on_settle, SETTLE_MS, 0);
 	}
@@ -200,10 +200,10 @@ static uint64_t entries_wanted(const struct pd_config *c)
 
 int pd_host_load(struct pd_host *h, struct pd_fault *f)
 {
-	struct pd_load_options o = { .bpffs = h->config->bpffs,
-				     .connections = h->config->connections,
-				     .memory = h->config->memory,
-				     .max_entries = entries_wanted(h->config) };
+	struct pd_load_options o = {.bpffs = h->config->bpffs,
+				    .connections = h->config->connections,
+				    .memory = h->config->memory,
+				    .max_entries = entries_wanted(h->config)};
 	const char *const *problems;
 	size_t n;
 	int err;
@@ -263,7 +263,8 @@ static int take_lock(struct pd_host *h, struct pd_fault *f)
 		pid[strcspn(pid, "\n")] = '\0';
 		return pd_fail(f, -EBUSY,
 			       "stop it first, or give this one its own `runtime_dir` and `bpffs`",
-			       "another panditd (pid %s) runs with %s", pid, h->config->runtime_dir);
+			       "another panditd (pid %s) runs with %s", pid,
+			       h->config->runtime_dir);
 	}
 	snprintf(pid, sizeof(pid), "%d\n", getpid());
 	if (ftruncate(h->lock_fd, 0) < 0 || pwrite(h->lock_fd, pid, strlen(pid), 0) < 0)

@@ -48,12 +48,15 @@ int pd_host_reload(struct pd_host *host, struct pd_config *config, struct pd_fau
 /* Path of the admin socket of the configuration, e.g. /run/pandit/pandit.sock. */
 const char *pd_host_socket(const struct pd_host *host);
 
+/* True once everything configured was tried; @host is a struct pd_host. What /healthz says. */
+bool pd_host_is_ready(void *host);
+
 /* ---- status ------------------------------------------------------------- */
 
 enum pd_state {
 	PD_STATE_STARTING,
 	PD_STATE_READY,
-	PD_STATE_DEGRADED,	/* works, but problems[] is not empty */
+	PD_STATE_DEGRADED, /* works, but problems[] is not empty */
 };
 
 /* "starting", "ready", "degraded". */
@@ -61,11 +64,11 @@ const char *pd_state_name(enum pd_state state);
 
 struct pd_interface_info {
 	const char *name;
-	const char *side;	/* "client", "home", "client+home", "edge", ... */
-	const char *mode;	/* "tc", "tc-peer", "xdp-native", "absent", "draining" */
-	const char *reason;	/* one line: why this side and this mode */
-	uint32_t ifindex;	/* 0 while absent */
-	uint32_t mtu;		/* bytes */
+	const char *side;   /* "client", "home", "client+home", "edge", ... */
+	const char *mode;   /* "tc", "tc-peer", "xdp-native", "absent", "draining" */
+	const char *reason; /* one line: why this side and this mode */
+	uint32_t ifindex;   /* 0 while absent */
+	uint32_t mtu;	    /* bytes */
 };
 
 struct pd_status {
@@ -76,8 +79,8 @@ struct pd_status {
 	size_t nproblems;
 	const struct pd_interface_info *interfaces;
 	size_t ninterfaces;
-	uint64_t entries;	/* kept replies in all size classes, usable or not; <= 1 s old */
-	uint64_t connections;	/* rows of the connection table; <= 1 s old */
+	uint64_t entries;     /* kept replies in all size classes, usable or not; <= 1 s old */
+	uint64_t connections; /* rows of the connection table; <= 1 s old */
 	uint64_t uptime_ms;
 };
 
@@ -88,19 +91,19 @@ void pd_host_status(struct pd_host *host, struct pd_status *st);
 
 struct pd_service_info {
 	const char *name;
-	const char *protocol;		/* label of protocols.def: "redis", "memcached" */
-	const char *const *addresses;	/* "10.1.0.2:6379", "[fd00::2]:6379" */
+	const char *protocol;	      /* label of protocols.def: "redis", "memcached" */
+	const char *const *addresses; /* "10.1.0.2:6379", "[fd00::2]:6379" */
 	size_t naddresses;
-	const char *transport;		/* "tcp", "udp", "tcp+udp" */
-	const char *home;		/* interface that leads to the authority; "" = not on this host */
-	const char *consistency;	/* "strict", "bounded" */
-	const char *acl;		/* "per-user", "uniform" */
+	const char *transport;	 /* "tcp", "udp", "tcp+udp" */
+	const char *home;	 /* interface that leads to the authority; "" = not on this host */
+	const char *consistency; /* "strict", "bounded" */
+	const char *acl;	 /* "per-user", "uniform" */
 	uint64_t max_age_ms;
-	uint32_t max_value;		/* bytes */
-	uint32_t id;			/* index into counters and verdicts */
-	uint32_t authority;		/* index into authorities */
-	bool answers;			/* hits are given now */
-	const char *reason;		/* why not, if not; else "" */
+	uint32_t max_value; /* bytes */
+	uint32_t id;	    /* index into counters and verdicts */
+	uint32_t authority; /* index into authorities */
+	bool answers;	    /* hits are given now */
+	const char *reason; /* why not, if not; else "" */
 };
 
 /* What `panditctl add` may say. Zero / NULL = the default of the configuration file. */
@@ -109,15 +112,15 @@ struct pd_service_spec {
 	const char *protocol;
 	const char *const *addresses;
 	size_t naddresses;
-	uint32_t transport;	/* PD_TRANSPORT_*; 0 = all the protocol has */
+	uint32_t transport; /* PD_TRANSPORT_*; 0 = all the protocol has */
 	uint64_t max_age_ms;
 	uint32_t max_value;
 	bool acl_uniform;
-	bool home_this;		/* an uplink that leads to the address counts as home */
-	bool bounded;		/* consistency */
+	bool home_this; /* an uplink that leads to the address counts as home */
+	bool bounded;	/* consistency */
 };
-#define PD_TRANSPORT_TCP	0x1
-#define PD_TRANSPORT_UDP	0x2
+#define PD_TRANSPORT_TCP 0x1
+#define PD_TRANSPORT_UDP 0x2
 
 /* Returning non-zero ends the iteration, which then returns that value. */
 typedef int (*pd_service_fn)(void *arg, const struct pd_service_info *info);
@@ -130,9 +133,9 @@ int pd_host_rm_service(struct pd_host *host, const char *name, struct pd_fault *
 /* ---- counters ----------------------------------------------------------- */
 
 struct pd_named_count {
-	const char *name;	/* of the row in counters.def or verdicts.def */
-	const char *text;	/* of the row */
-	const char *kind;	/* verdicts: "HIT", "MISS", "PASS", "DROP", "HOME"; counters: "" */
+	const char *name; /* of the row in counters.def or verdicts.def */
+	const char *text; /* of the row */
+	const char *kind; /* verdicts: "HIT", "MISS", "PASS", "DROP", "HOME"; counters: "" */
 	uint64_t count;
 };
 
@@ -142,9 +145,9 @@ struct pd_service_stats {
 	uint64_t hits, misses, fills, invalidations;
 	const struct pd_named_count *passes;
 	size_t npasses;
-	const struct pd_named_count *counters;	/* every row of counters.def */
+	const struct pd_named_count *counters; /* every row of counters.def */
 	size_t ncounters;
-	const struct pd_named_count *verdicts;	/* every row of verdicts.def */
+	const struct pd_named_count *verdicts; /* every row of verdicts.def */
 	size_t nverdicts;
 };
 
@@ -156,16 +159,16 @@ int pd_host_stats(struct pd_host *host, const char *service, pd_stats_fn fn, voi
 
 struct pd_entry_info {
 	const char *service;
-	const void *key;	/* binary */
+	const void *key; /* binary */
 	size_t key_len;
-	const void *ident;	/* the whole identity of the request; starts with the key */
+	const void *ident; /* the whole identity of the request; starts with the key */
 	size_t ident_len;
-	const void *reply;	/* as it goes over the wire */
+	const void *reply; /* as it goes over the wire */
 	size_t reply_len;
 	uint64_t realm;
-	int32_t db;		/* database number if the protocol has one and it is known; else -1 */
-	uint8_t op;		/* the grammar's own */
-	const char *class_name;	/* "s", "m", "l", "xl" */
+	int32_t db; /* database number if the protocol has one and it is known; else -1 */
+	uint8_t op; /* the grammar's own */
+	const char *class_name; /* "s", "m", "l", "xl" */
 	uint64_t age_ms;	/* since its request passed */
 	int64_t left_ms;	/* until it expires; <= 0: expired */
 	bool usable;		/* a hit would be given now, as far as the entry goes */
@@ -181,8 +184,8 @@ int pd_host_entries(struct pd_host *host, const char *service, size_t limit, pd_
  * Every entry of @service with exactly this key; @db: -1 = any. -ENOENT if
  * there is none. Reading does not keep an entry warm.
  */
-int pd_host_get(struct pd_host *host, const char *service, const void *key, size_t key_len,
-		int db, pd_entry_fn fn, void *arg, struct pd_fault *f);
+int pd_host_get(struct pd_host *host, const char *service, const void *key, size_t key_len, int db,
+		pd_entry_fn fn, void *arg, struct pd_fault *f);
 
 /* Make entries unusable: those of @key, or all of the service if @key is NULL. */
 int pd_host_flush(struct pd_host *host, const char *service, const void *key, size_t key_len,

@@ -26,18 +26,19 @@
 #include "user/service/config.h"
 #include "user/service/host.h"
 
-#define PD_REASON_LEN 384	/* as in struct pd_fault */
+#define PD_UPLINKS_MAX 16
+#define PD_REASON_LEN  384 /* as in struct pd_fault */
 
 struct pd_svc {
-	struct pd_config_service *cfg;	/* owned */
-	bool added;			/* by panditctl, not by the file */
-	bool placed;			/* row.id is set */
-	bool written;			/* the rows in the kernel are equal to `row` */
-	struct pd_service row;		/* as written to the kernel last */
-	uint32_t home_ifindex;		/* 0 = none */
-	char home[IF_NAMESIZE];		/* "" = none */
-	char reason[PD_REASON_LEN];	/* why it does not answer */
-	char **addr_text;		/* naddrs, for pd_service_info */
+	struct pd_config_service *cfg; /* owned */
+	bool added;		       /* by panditctl, not by the file */
+	bool placed;		       /* row.id is set */
+	bool written;		       /* the rows in the kernel are equal to `row` */
+	struct pd_service row;	       /* as written to the kernel last */
+	uint32_t home_ifindex;	       /* 0 = none */
+	char home[IF_NAMESIZE];	       /* "" = none */
+	char reason[PD_REASON_LEN];    /* why it does not answer */
+	char **addr_text;	       /* naddrs, for pd_service_info */
 };
 
 /* Rows of a service that is no longer wanted: answered no more, deleted when nothing needs them. */
@@ -48,27 +49,28 @@ struct pd_orphan {
 
 struct pd_iface {
 	char name[IF_NAMESIZE];
-	uint32_t ifindex;		/* 0 = absent */
-	uint32_t forced;		/* PD_SIDE_*; 0 = found from the routes */
-	uint32_t sides;			/* PD_SIDE_* that are attached */
+	uint32_t ifindex; /* 0 = absent */
+	uint32_t forced;  /* PD_SIDE_*; 0 = found from the routes */
+	uint32_t sides;	  /* PD_SIDE_* that are attached */
 	uint32_t mtu;
-	bool by_pattern;		/* taken by `auto` or a pattern, not by name */
-	bool current;			/* the programs attached are those of this build */
-	bool home;			/* in this round: the route to an authority leads here */
-	bool excluded;			/* detached by panditctl: not taken by a pattern again */
+	bool by_pattern; /* taken by `auto` or a pattern, not by name */
+	bool current;	 /* the programs attached are those of this build */
+	bool home;	 /* in this round: the route to an authority leads here */
+	bool excluded;	 /* detached by panditctl: not taken by a pattern again */
 	bool draining;
 	bool peer;
 	bool veth;
 	char mode[24];
 	char reason[PD_REASON_LEN];
-	struct pd_fault fault;		/* why it could not be attached; empty = it could */
+	struct pd_fault fault; /* why it could not be attached; empty = it could */
 };
 
 struct pd_detach {
-	char name[IF_NAMESIZE];		/* "" = all */
+	char name[IF_NAMESIZE]; /* "" = all */
 	bool force;
-	bool reset;			/* forced resets have been sent */
-	uint64_t deadline;		/* boottime ns */
+	bool hush;	   /* nothing is answered anywhere, for the last look */
+	bool reset;	   /* forced resets have been sent */
+	uint64_t deadline; /* boottime ns */
 	pd_done_fn done;
 	void *arg;
 };
@@ -76,50 +78,47 @@ struct pd_detach {
 struct pd_host {
 	struct pd_config *config;
 	struct uv_loop_s *loop;
-	struct pd_load *load;		/* NULL: nothing loaded (nothing to do, or all detached) */
+	struct pd_load *load; /* NULL: nothing loaded (nothing to do, or all detached) */
 	struct pd_net *net;
 	struct pd_metrics *metrics;
-	int lock_fd;			/* runtime_dir/pandit.lock */
-	uint64_t started;		/* monotonic ns */
+	int lock_fd;	  /* runtime_dir/pandit.lock */
+	uint64_t started; /* monotonic ns */
 	bool ready;
-	bool detached;			/* by `detach --all`: attach nothing by itself */
+	bool detached; /* by `detach --all`: attach nothing by itself */
 
 	struct pd_svc **svcs;
 	size_t nsvcs;
 	struct pd_orphan *orphans;
 	size_t norphans;
-	struct pd_ip *addr_rows;	/* addresses that have a row without a port */
+	struct pd_ip *addr_rows; /* addresses that have a row without a port */
 	size_t naddr_rows;
 	struct pd_iface **ifaces;
 	size_t nifaces;
-	struct pd_detach *detach;	/* at most one under way */
+	struct pd_detach *detach; /* at most one under way */
 
 	uv_timer_t tick, settle, drain;
 	uv_poll_t net_poll, wall_poll;
-	uv_poll_t *events_poll;		/* NULL while nothing is loaded */
-	unsigned int handles;		/* open, to be closed; without events_poll */
-	bool settle_on;			/* a round is due */
-	int wall_fd;			/* fires when the wall clock is set */
-	uint64_t wall_offset;		/* ns, as in the settings */
+	uv_poll_t *events_poll; /* NULL while nothing is loaded */
+	unsigned int handles;	/* open, to be closed; without events_poll */
+	bool settle_on;		/* a round is due */
+	int wall_fd;		/* fires when the wall clock is set */
+	uint64_t wall_offset;	/* ns, as in the settings */
 
-	char **problems;		/* present ones, rebuilt by pd_host_status() */
+	char **problems; /* present ones, rebuilt by pd_host_status() */
 	size_t nproblems;
-	char **lasting;			/* those that stay: cold maps, notices */
+	char **lasting; /* those that stay: cold maps, notices */
 	size_t nlasting;
 	struct pd_interface_info *iface_infos;
 	char (*iface_sides)[32];
-	uint64_t counted;		/* monotonic ns of the counts below; 0 = never */
+	uint64_t counted; /* monotonic ns of the counts below; 0 = never */
 	uint64_t entries, connections;
 
 	struct pd_ratelimit event_limits[4];
 };
 
-/* host.c */
-bool pd_host_is_ready(void *host);
 int pd_host_load(struct pd_host *h, struct pd_fault *f);
 void pd_host_unload(struct pd_host *h);
-__attribute__((format(printf, 2, 3)))
-void pd_host_lasting(struct pd_host *h, const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) void pd_host_lasting(struct pd_host *h, const char *fmt, ...);
 
 /* services.c */
 struct pd_svc *pd_svc_find(struct pd_host *h, const char *name);
@@ -151,6 +150,11 @@ void pd_iface_drop(struct pd_host *h, struct pd_iface *i);
 void pd_iface_free_all(struct pd_host *h);
 /* Take every hook off again, and the pins: for a start that failed. */
 void pd_ifaces_undo(struct pd_host *h);
+/* Does `auto` or a pattern of @config take this link? @ret_sides: PD_SIDE_* it asks for, or 0. */
+bool pd_iface_matches(const struct pd_config *config, const struct pd_link *link, bool uplink,
+		      uint32_t *ret_sides);
+/* Have somebody's hands taken a hook of ours off? True: a round is needed. */
+bool pd_ifaces_verify(struct pd_host *h);
 /* Put on the list what an earlier daemon had attached and is still there. */
 int pd_ifaces_adopt(struct pd_host *h);
 /* Write the row of an interface as it stands. */

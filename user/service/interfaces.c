@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The list of interfaces that are, or are to be, attached. */
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +54,7 @@ void pd_iface_drop(struct pd_host *h, struct pd_iface *iface)
 		if (h->ifaces[i] != iface)
 			continue;
 		h->nifaces--;
-		memmove(&h->ifaces[i], &h->ifaces[i + 1],
-			(h->nifaces - i) * sizeof(*h->ifaces));
+		memmove(&h->ifaces[i], &h->ifaces[i + 1], (h->nifaces - i) * sizeof(*h->ifaces));
 		free(iface);
 		return;
 	}
@@ -93,8 +93,7 @@ void pd_ifaces_undo(struct pd_host *h)
 			continue;
 		pd_load_detach_edge(h->load, i->ifindex, NULL);
 		pd_load_detach(h->load, i->ifindex, PD_SIDE_CLIENT | PD_SIDE_HOME, NULL);
-		if (pd_load_clsact_ours(h->load, i->ifindex) &&
-		    !pd_net_filters(h->net, i->ifindex))
+		if (pd_load_clsact_ours(h->load, i->ifindex) && !pd_net_filters(h->net, i->ifindex))
 			pd_load_clsact_remove(h->load, i->ifindex);
 	}
 	pd_load_purge(h->load, NULL);
@@ -116,13 +115,13 @@ static int on_row(void *arg, uint32_t ifindex, const struct pd_interface *row)
 	struct keep_walk *w = arg;
 
 	if (w->n < PD_INTERFACES_MAX)
-		w->kept[w->n++] = (struct kept){ .ifindex = ifindex, .flags = row->flags };
+		w->kept[w->n++] = (struct kept){.ifindex = ifindex, .flags = row->flags};
 	return 0;
 }
 
 struct name_walk {
 	uint32_t ifindex;
-	char name[IF_NAMESIZE];
+	struct pd_link link;
 };
 
 static int on_link(void *arg, const struct pd_link *link)
@@ -131,8 +130,42 @@ static int on_link(void *arg, const struct pd_link *link)
 
 	if (link->ifindex != w->ifindex)
 		return 0;
-	snprintf(w->name, sizeof(w->name), "%s", link->name);
+	w->link = *link;
 	return 1;
+}
+
+static bool is_uplink(struct pd_host *h, uint32_t ifindex)
+{
+	uint32_t all[PD_UPLINKS_MAX];
+	size_t n = pd_net_uplinks(h->net, all, PD_UPLINKS_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		if (all[i] == ifindex)
+			return true;
+	return false;
+}
+
+static int adopt_one(struct pd_host *h, const struct kept *kept)
+{
+	struct name_walk w = {.ifindex = kept->ifindex};
+	uint32_t sides;
+	int err;
+
+	if (pd_net_links(h->net, on_link, &w) != 1) {
+		pd_load_del_interface(h->load, kept->ifindex);
+		if (pd_load_clsact_ours(h->load, kept->ifindex))
+			pd_load_clsact_remove(h->load, kept->ifindex);
+		return 0;
+	}
+	/* What the configuration takes anyway needs no help. */
+	if (pd_iface_find(h, w.link.name) ||
+	    pd_iface_matches(h->config, &w.link, is_uplink(h, kept->ifindex), &sides))
+		return 0;
+	sides = kept->flags & (PD_SIDE_CLIENT | PD_SIDE_HOME | PD_SIDE_EDGE);
+	err = pd_iface_add(h, w.link.name, sides, false, NULL);
+	if (!err)
+		pd_log_info("%s: kept from the daemon before", w.link.name);
+	return err;
 }
 
 int pd_ifaces_adopt(struct pd_host *h)
@@ -140,23 +173,30 @@ int pd_ifaces_adopt(struct pd_host *h)
 	_cleanup_free_ struct keep_walk *w = calloc(1, sizeof(*w));
 	int err = w ? pd_load_interfaces(h->load, on_row, w) : -ENOMEM;
 
-	for (size_t i = 0; !err && i < w->n; i++) {
-		struct name_walk name = { .ifindex = w->kept[i].ifindex };
-
-		if (pd_net_links(h->net, on_link, &name) != 1) {
-			pd_load_del_interface(h->load, name.ifindex);
-			if (pd_load_clsact_ours(h->load, name.ifindex))
-				pd_load_clsact_remove(h->load, name.ifindex);
-			continue;
-		}
-		if (pd_iface_find(h, name.name))
-			continue;
-		err = pd_iface_add(h, name.name,
-				   w->kept[i].flags & (PD_SIDE_CLIENT | PD_SIDE_HOME | PD_SIDE_EDGE),
-				   false, NULL);
-		pd_log_info("%s: kept from the daemon before", name.name);
-	}
+	for (size_t i = 0; !err && i < w->n; i++)
+		err = adopt_one(h, &w->kept[i]);
 	return err;
+}
+
+bool pd_ifaces_verify(struct pd_host *h)
+{
+	bool lost = false;
+
+	for (size_t k = 0; h->load && k < h->nifaces; k++) {
+		struct pd_iface *i = h->ifaces[k];
+		uint32_t tc = i->sides & (PD_SIDE_CLIENT | PD_SIDE_HOME), now;
+
+		if (!i->current || i->draining || !tc)
+			continue;
+		now = pd_load_attached(h->load, i->ifindex);
+		if (!(tc & ~now))
+			continue;
+		pd_log_warn("%s: somebody removed our tc filters; attaching again", i->name);
+		i->sides = (i->sides & PD_SIDE_EDGE) | (now & tc);
+		i->current = false;
+		lost = true;
+	}
+	return lost;
 }
 
 /* ---- configuration ------------------------------------------------------------------ */
@@ -164,6 +204,23 @@ int pd_ifaces_adopt(struct pd_host *h)
 static bool is_pattern(const char *name)
 {
 	return strpbrk(name, "*?") != NULL;
+}
+
+bool pd_iface_matches(const struct pd_config *config, const struct pd_link *link, bool uplink,
+		      uint32_t *ret_sides)
+{
+	*ret_sides = 0;
+	if (link->loopback)
+		return false;
+	if (config->attach_auto && (link->peer_elsewhere || uplink))
+		return true;
+	for (size_t i = 0; i < config->nattach; i++)
+		if (is_pattern(config->attach[i].name) &&
+		    !fnmatch(config->attach[i].name, link->name, 0)) {
+			*ret_sides = config->attach[i].sides;
+			return true;
+		}
+	return false;
 }
 
 int pd_ifaces_check(struct pd_host *h, const struct pd_config *config, struct pd_fault *f)
@@ -178,7 +235,8 @@ int pd_ifaces_check(struct pd_host *h, const struct pd_config *config, struct pd
 		err = pd_net_link(h->net, name, &link);
 		if (err)
 			return pd_fail(f, err,
-				       "make it first; a pattern like 'veth*', or auto, also takes interfaces that appear later",
+				       "make it first; a pattern like 'veth*', or auto, also takes "
+				       "interfaces that appear later",
 				       "attach: there is no interface '%s'", name);
 		if (link.loopback)
 			return pd_fail(f, -EINVAL, "name the host's side of a container's veth",

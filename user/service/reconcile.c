@@ -6,7 +6,6 @@
  * does a service answer.
  */
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +13,11 @@
 
 #include "user/service/host_impl.h"
 
-#define UPLINKS_MAX 16
-
 struct round {
 	struct pd_host *h;
 	struct pd_link *links;
 	size_t n;
-	uint32_t uplinks[UPLINKS_MAX];
+	uint32_t uplinks[PD_UPLINKS_MAX];
 	size_t nuplinks;
 };
 
@@ -121,33 +118,16 @@ static void match_links(struct round *r)
 	}
 }
 
-static bool wanted_by_pattern(const struct round *r, const struct pd_link *link, uint32_t *ret_sides)
-{
-	const struct pd_config *c = r->h->config;
-
-	*ret_sides = 0;
-	if (link->loopback || r->h->detached)
-		return false;
-	if (c->attach_auto && (link->peer_elsewhere || is_uplink(r, link->ifindex)))
-		return true;
-	for (size_t i = 0; i < c->nattach; i++)
-		if (strpbrk(c->attach[i].name, "*?") &&
-		    !fnmatch(c->attach[i].name, link->name, 0)) {
-			*ret_sides = c->attach[i].sides;
-			return true;
-		}
-	return false;
-}
-
 static int take_patterns(struct round *r)
 {
 	int err = 0;
 
-	for (size_t k = 0; !err && k < r->n; k++) {
+	for (size_t k = 0; !err && !r->h->detached && k < r->n; k++) {
+		bool uplink = is_uplink(r, r->links[k].ifindex);
 		struct pd_iface *i;
 		uint32_t sides;
 
-		if (!wanted_by_pattern(r, &r->links[k], &sides) ||
+		if (!pd_iface_matches(r->h->config, &r->links[k], uplink, &sides) ||
 		    pd_iface_find(r->h, r->links[k].name))
 			continue;
 		err = pd_iface_add(r->h, r->links[k].name, sides, true, &i);
@@ -159,8 +139,7 @@ static int take_patterns(struct round *r)
 
 /* ---- homes --------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 2, 3)))
-static void why_not(struct pd_svc *s, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void why_not(struct pd_svc *s, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -171,11 +150,12 @@ static void why_not(struct pd_svc *s, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Does this address lead to an attached interface? 1: yes, 0: it leads nowhere of ours, -1: it must not be. */
+/* Does this address lead to an attached interface? 1: yes, 0: it leads nowhere of ours, -1: it must
+ * not be. */
 static int home_of_address(struct round *r, struct pd_svc *s, size_t k, struct pd_iface **ret)
 {
 	const char *text = s->addr_text[k];
-	struct pd_route route = { 0 };
+	struct pd_route route = {0};
 	struct pd_iface *i;
 
 	if (pd_net_route(r->h->net, &s->cfg->addrs[k].ip, &route) || route.kind == PD_ROUTE_NONE) {
@@ -193,7 +173,8 @@ static int home_of_address(struct round *r, struct pd_svc *s, size_t k, struct p
 	}
 	i = pd_iface_by_index(r->h, route.ifindex);
 	if (!i || i->excluded || i->draining) {
-		why_not(s, "%s, which leads to %s, is not attached", link_name(r, route.ifindex), text);
+		why_not(s, "%s, which leads to %s, is not attached", link_name(r, route.ifindex),
+			text);
 		return -1;
 	}
 	if (i->forced && !(i->forced & PD_SIDE_HOME)) {
@@ -234,7 +215,7 @@ static void settle_service(struct round *r, struct pd_svc *s, bool open)
 	bool ready, was = s->row.flags & PD_SVC_ANSWER;
 	struct pd_iface *home = find_home(r, s, &ready);
 	uint8_t flags = ready ? PD_SVC_HOME | PD_SVC_ANSWER : 0;
-	struct pd_fault f = { 0 };
+	struct pd_fault f = {0};
 
 	s->home_ifindex = home ? home->ifindex : 0;
 	snprintf(s->home, sizeof(s->home), "%s", home ? home->name : "");
@@ -276,15 +257,17 @@ static uint32_t wanted_sides(const struct pd_iface *i)
 static void describe(struct pd_iface *i, uint32_t sides, enum pd_xdp_mode xdp)
 {
 	const char *side = i->forced ? "as asked for"
-			 : i->home ? "the route to an authority leads here"
-				   : "no route to an authority leads here";
+			   : i->home ? "the route to an authority leads here"
+				     : "no route to an authority leads here";
 	const char *tc = i->peer ? "its peer is in another namespace: answers go straight there"
-			      : "answers go out by the interface itself";
+				 : "answers go out by the interface itself";
 
 	snprintf(i->mode, sizeof(i->mode), "%s%s", i->peer ? "tc-peer" : "tc",
-		 xdp == PD_XDP_NATIVE ? "+xdp-native" : xdp == PD_XDP_GENERIC ? "+xdp-generic" : "");
-	snprintf(i->reason, sizeof(i->reason), "%s%s%s%s", side,
-		 sides & PD_SIDE_CLIENT ? "; " : "", sides & PD_SIDE_CLIENT ? tc : "",
+		 xdp == PD_XDP_NATIVE	 ? "+xdp-native"
+		 : xdp == PD_XDP_GENERIC ? "+xdp-generic"
+					 : "");
+	snprintf(i->reason, sizeof(i->reason), "%s%s%s%s", side, sides & PD_SIDE_CLIENT ? "; " : "",
+		 sides & PD_SIDE_CLIENT ? tc : "",
 		 xdp == PD_XDP_GENERIC ? "; XDP by the generic path, which can grow packets" : "");
 }
 
@@ -303,7 +286,8 @@ static int attach_one(struct pd_host *h, struct pd_iface *i, uint32_t sides, str
 	i->sides = sides;
 	i->current = true;
 	err = pd_iface_write(h, i);
-	return err ? pd_fail(f, err, NULL, "%s: cannot write its row: %s", i->name, strerror(-err)) : 0;
+	return err ? pd_fail(f, err, NULL, "%s: cannot write its row: %s", i->name, strerror(-err))
+		   : 0;
 }
 
 /*
@@ -314,13 +298,14 @@ static void drop_client(struct pd_host *h, struct pd_iface *i)
 {
 	if (i->forced || !i->home || !(i->sides & PD_SIDE_CLIENT))
 		return;
-	/* From here on it answers nothing; a packet on another CPU is done within the pause. */
+	/* For this moment nothing is answered; a packet on another CPU is done within the pause. */
 	i->sides &= ~PD_SIDE_CLIENT;
-	pd_iface_write(h, i);
+	pd_load_set_answer(h->load, false);
 	usleep(1000);
 	if (pd_translated(h, i->ifindex, -1) ||
 	    pd_load_detach(h->load, i->ifindex, PD_SIDE_CLIENT, NULL))
 		i->sides |= PD_SIDE_CLIENT;
+	pd_load_set_answer(h->load, true);
 	describe(i, i->sides, PD_XDP_NONE);
 	pd_iface_write(h, i);
 }
@@ -328,7 +313,7 @@ static void drop_client(struct pd_host *h, struct pd_iface *i)
 static void attach(struct pd_host *h, struct pd_iface *i, bool homes)
 {
 	uint32_t sides = wanted_sides(i);
-	struct pd_fault f = { 0 };
+	struct pd_fault f = {0};
 	char text[32];
 
 	if (!i->ifindex || i->excluded || i->draining || homes != !!(sides & PD_SIDE_HOME))
@@ -352,10 +337,10 @@ static void attach(struct pd_host *h, struct pd_iface *i, bool homes)
 
 int pd_reconcile(struct pd_host *h)
 {
-	struct round r = { .h = h };
+	struct round r = {.h = h};
 	int err = pd_net_links(h->net, collect, &r);
 
-	r.nuplinks = pd_net_uplinks(h->net, r.uplinks, UPLINKS_MAX);
+	r.nuplinks = pd_net_uplinks(h->net, r.uplinks, PD_UPLINKS_MAX);
 	if (!err) {
 		match_links(&r);
 		err = take_patterns(&r);

@@ -58,13 +58,18 @@ static void send_rst(struct reset *r, const struct pd_ip *from, uint16_t sport,
 		     const struct pd_ip *to, uint16_t dport, uint32_t seq)
 {
 	bool v4 = pd_ip_is_v4(to);
-	struct tcphdr tcp = { .source = sport, .dest = dport, .seq = htonl(seq), .doff = 5, .rst = 1 };
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
+	struct tcphdr tcp = {
+		.source = sport, .dest = dport, .seq = htonl(seq), .doff = 5, .rst = 1};
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6};
 	uint8_t buf[sizeof(struct ip6_hdr) + sizeof(tcp)];
-	struct iphdr ip4 = { .version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_TCP,
-			     .tot_len = htons(sizeof(ip4) + sizeof(tcp)) };
-	struct ip6_hdr ip6 = { .ip6_hlim = 64, .ip6_nxt = IPPROTO_TCP, .ip6_plen = htons(sizeof(tcp)) };
+	struct iphdr ip4 = {.version = 4,
+			    .ihl = 5,
+			    .ttl = 64,
+			    .protocol = IPPROTO_TCP,
+			    .tot_len = htons(sizeof(ip4) + sizeof(tcp))};
+	struct ip6_hdr ip6 = {
+		.ip6_hlim = 64, .ip6_nxt = IPPROTO_TCP, .ip6_plen = htons(sizeof(tcp))};
 	size_t head = v4 ? sizeof(ip4) : sizeof(ip6);
 
 	tcp.check = tcp_checksum(from, to, v4, &tcp);
@@ -87,7 +92,7 @@ static void send_rst(struct reset *r, const struct pd_ip *from, uint16_t sport,
 static int reset_one(void *arg, const struct pd_tuple *key, const struct pd_conn *c)
 {
 	struct reset *r = arg;
-	struct pd_route route = { 0 };
+	struct pd_route route = {0};
 
 	if ((!c->sum_n && !c->sum_m) || c->closed)
 		return 0;
@@ -104,7 +109,7 @@ uint64_t pd_reset_connections(struct pd_host *h, uint32_t ifindex)
 {
 	_cleanup_close_ int fd4 = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 	_cleanup_close_ int fd6 = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-	struct reset r = { .h = h, .ifindex = ifindex, .fd4 = fd4, .fd6 = fd6 };
+	struct reset r = {.h = h, .ifindex = ifindex, .fd4 = fd4, .fd6 = fd6};
 	int on = 1;
 
 	if (fd6 >= 0)

@@ -33,7 +33,7 @@ static int each_endpoint(struct pd_host *h, struct pd_svc *s, endpoint_fn fn)
 	int err = 0;
 
 	for (size_t i = 0; !err && i < c->naddrs; i++) {
-		struct pd_endpoint e = { .ip = c->addrs[i].ip, .port = htons(c->addrs[i].port) };
+		struct pd_endpoint e = {.ip = c->addrs[i].ip, .port = htons(c->addrs[i].port)};
 
 		if (c->transport & PD_TRANSPORT_TCP) {
 			e.proto = IPPROTO_TCP;
@@ -128,8 +128,8 @@ static int write_address_rows(struct pd_host *h)
 		for (size_t i = 0; !err && i < h->svcs[k]->cfg->naddrs; i++)
 			err = note_address(h, &h->svcs[k]->cfg->addrs[i].ip);
 	for (size_t k = 0; !err && k < h->naddr_rows;) {
-		struct pd_endpoint key = { .ip = h->addr_rows[k] };
-		struct pd_service row = { 0 };
+		struct pd_endpoint key = {.ip = h->addr_rows[k]};
+		struct pd_service row = {0};
 		uint32_t mask = authorities_at(h, &key.ip, &row);
 
 		row.authorities = mask;
@@ -214,7 +214,7 @@ static int new_id(struct pd_host *h, struct pd_svc *s, struct pd_fault *f)
 	if (i == PD_SERVICES_MAX)
 		return pd_fail(f, -ENOSPC, "wait until removed services are drained",
 			       "there are %d services already", PD_SERVICES_MAX);
-	s->row = (struct pd_service){ .id = id, .authority = id % PD_AUTHORITIES_MAX };
+	s->row = (struct pd_service){.id = id, .authority = id % PD_AUTHORITIES_MAX};
 	s->placed = true;
 	pd_load_reset_counts(h->load, id);
 	pd_load_bump_authority(h->load, s->row.authority);
@@ -347,8 +347,8 @@ static int write_addresses(struct pd_svc *s)
 
 	s->addr_text = calloc(s->cfg->naddrs, sizeof(*s->addr_text));
 	for (size_t i = 0; s->addr_text && i < s->cfg->naddrs; i++) {
-		s->addr_text[i] = strdup(pd_addr_format(&s->cfg->addrs[i].ip, s->cfg->addrs[i].port,
-							text));
+		s->addr_text[i] =
+			strdup(pd_addr_format(&s->cfg->addrs[i].ip, s->cfg->addrs[i].port, text));
 		if (!s->addr_text[i])
 			return -ENOMEM;
 	}
@@ -363,8 +363,7 @@ static int check_room(struct pd_host *h, const struct pd_config_service *cfg, st
 		endpoints += count_endpoints(h->svcs[i]->cfg);
 	if (endpoints > PD_ENDPOINTS_MAX)
 		return pd_fail(f, -ENOSPC, "give services fewer addresses",
-			       "more than %d rows of endpoints and addresses",
-			       PD_ENDPOINTS_MAX);
+			       "more than %d rows of endpoints and addresses", PD_ENDPOINTS_MAX);
 	return 0;
 }
 
@@ -384,9 +383,11 @@ static int check_conflict(struct pd_host *h, const struct pd_config_service *cfg
 			for (size_t j = 0; j < o->naddrs; j++)
 				if (o->transport & cfg->transport &&
 				    o->addrs[j].port == cfg->addrs[i].port &&
-				    !memcmp(&o->addrs[j].ip, &cfg->addrs[i].ip, sizeof(struct pd_ip)))
+				    !memcmp(&o->addrs[j].ip, &cfg->addrs[i].ip,
+					    sizeof(struct pd_ip)))
 					return pd_fail(f, -EEXIST, NULL,
-						       "the address %s belongs to the service '%s' already",
+						       "the address %s belongs to the service '%s' "
+						       "already",
 						       pd_addr_format(&cfg->addrs[i].ip,
 								      cfg->addrs[i].port, text),
 						       o->name);
@@ -447,7 +448,7 @@ void pd_svcs_unplace(struct pd_host *h)
 {
 	for (size_t i = 0; i < h->nsvcs; i++) {
 		h->svcs[i]->placed = h->svcs[i]->written = false;
-		h->svcs[i]->row = (struct pd_service){ 0 };
+		h->svcs[i]->row = (struct pd_service){0};
 	}
 	free(h->orphans);
 	free(h->addr_rows);

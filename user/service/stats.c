@@ -12,13 +12,13 @@ struct row {
 };
 
 static const struct row counter_rows[PD_C_MAX] = {
-#define COUNTER(n, t) [PD_C_##n] = { #n, t, "" },
+#define COUNTER(n, t) [PD_C_##n] = {#n, t, ""},
 #include "maps/counters.def"
 #undef COUNTER
 };
 
 static const struct row verdict_rows[PD_V_MAX] = {
-#define VERDICT(n, k, t) [PD_V_##n] = { #n, t, #k },
+#define VERDICT(n, k, t) [PD_V_##n] = {#n, t, #k},
 #include "maps/verdicts.def"
 #undef VERDICT
 };
@@ -32,13 +32,15 @@ static void name_counts(const struct row *rows, const uint64_t *values, size_t n
 			struct pd_named_count *ret)
 {
 	for (size_t i = 0; i < n; i++)
-		ret[i] = (struct pd_named_count){ .name = rows[i].name, .text = rows[i].text,
-						  .kind = rows[i].kind, .count = values[i] };
+		ret[i] = (struct pd_named_count){.name = rows[i].name,
+						 .text = rows[i].text,
+						 .kind = rows[i].kind,
+						 .count = values[i]};
 }
 
 static int read_counts(struct pd_host *h, const struct pd_svc *s, struct counts *c)
 {
-	uint64_t counters[PD_C_MAX] = { 0 }, verdicts[PD_V_MAX] = { 0 };
+	uint64_t counters[PD_C_MAX] = {0}, verdicts[PD_V_MAX] = {0};
 	int err = 0;
 
 	if (h->load && s->placed) {
@@ -78,9 +80,12 @@ int pd_host_stats(struct pd_host *h, const char *service, pd_stats_fn fn, void *
 			.misses = c.counters[PD_C_misses].count,
 			.fills = c.counters[PD_C_fills].count,
 			.invalidations = c.counters[PD_C_invalidations].count,
-			.passes = c.passes, .npasses = c.npasses,
-			.counters = c.counters, .ncounters = PD_C_MAX,
-			.verdicts = c.verdicts, .nverdicts = PD_V_MAX,
+			.passes = c.passes,
+			.npasses = c.npasses,
+			.counters = c.counters,
+			.ncounters = PD_C_MAX,
+			.verdicts = c.verdicts,
+			.nverdicts = PD_V_MAX,
 		};
 		err = fn(arg, &st);
 	}
@@ -91,8 +96,8 @@ int pd_host_stats(struct pd_host *h, const char *service, pd_stats_fn fn, void *
 
 struct render {
 	struct pd_strbuf *sb;
-	size_t counter;		/* the family being written */
-	const char *kinds;	/* of verdicts */
+	size_t counter;	   /* the family being written */
+	const char *kinds; /* of verdicts */
 };
 
 static int render_counter(void *arg, const struct pd_service_stats *st)
@@ -120,10 +125,11 @@ static int render_verdicts(void *arg, const struct pd_service_stats *st)
 		pd_strbuf_addf(r->sb, "pandit_%s_total{service=\"", r->kinds);
 		pd_metrics_label(r->sb, st->name);
 		if (passes)
-			pd_strbuf_addf(r->sb, "\",verdict=\"%s\"} %" PRIu64 "\n", v->name, v->count);
+			pd_strbuf_addf(r->sb, "\",verdict=\"%s\"} %" PRIu64 "\n", v->name,
+				       v->count);
 		else
-			pd_strbuf_addf(r->sb, "\",verdict=\"%s\",kind=\"%s\"} %" PRIu64 "\n", v->name,
-				       v->kind, v->count);
+			pd_strbuf_addf(r->sb, "\",verdict=\"%s\",kind=\"%s\"} %" PRIu64 "\n",
+				       v->name, v->kind, v->count);
 	}
 	return 0;
 }
@@ -137,7 +143,7 @@ static void gauge(struct pd_strbuf *sb, const char *name, const char *help, uint
 void pd_stats_render(void *arg, struct pd_strbuf *sb)
 {
 	struct pd_host *h = arg;
-	struct render r = { .sb = sb };
+	struct render r = {.sb = sb};
 	struct pd_status st;
 	char name[64];
 
@@ -150,7 +156,8 @@ void pd_stats_render(void *arg, struct pd_strbuf *sb)
 			"packets forwarded, by the reason why they were not answered");
 	r.kinds = "passes";
 	pd_host_stats(h, NULL, render_verdicts, &r);
-	pd_metrics_head(sb, "pandit_verdicts_total", "counter", "packets by what was done with them");
+	pd_metrics_head(sb, "pandit_verdicts_total", "counter",
+			"packets by what was done with them");
 	r.kinds = "verdicts";
 	pd_host_stats(h, NULL, render_verdicts, &r);
 	pd_host_status(h, &st);
@@ -161,7 +168,8 @@ void pd_stats_render(void *arg, struct pd_strbuf *sb)
 	      st.nproblems);
 	gauge(sb, "pandit_ready", "1 when ready or degraded", st.state != PD_STATE_STARTING);
 	pd_metrics_head(sb, "pandit_build_info", "gauge", "always 1");
-	pd_strbuf_addf(sb, "pandit_build_info{version=\"%s\",abi=\"%d\",node=\"", PD_VERSION, PD_ABI);
+	pd_strbuf_addf(sb, "pandit_build_info{version=\"%s\",abi=\"%d\",node=\"", PD_VERSION,
+		       PD_ABI);
 	pd_metrics_label(sb, st.node);
 	pd_strbuf_adds(sb, "\"} 1\n");
 }

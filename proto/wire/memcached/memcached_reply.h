@@ -155,6 +155,11 @@ WIRE_INLINE int mc_reply_key(const struct wire_win *w, struct pd_parse *st, stru
 	if (n == 0 || n > WIRE_KEY_MAX || W(w, pos) != ' ')
 		return WIRE_EV_BAD;
 	ev = mc_reply_value(w, st, s, pos);
+	if (ev == WIRE_EV_NEXT) {
+		s->key_off = pos - n;
+		s->key_len = n;
+		return WIRE_EV_KEY;
+	}
 	if (ev != WIRE_EV_MORE || avail < PD_TOKEN_MAX)
 		return ev;
 	st->phase = MC_R_ARGS;

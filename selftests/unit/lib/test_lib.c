@@ -22,7 +22,7 @@
 
 static void strbuf_grows(void **state)
 {
-	_cleanup_strbuf_ struct pd_strbuf sb = { 0 };
+	_cleanup_strbuf_ struct pd_strbuf sb = {0};
 	char *s;
 
 	(void)state;
@@ -99,7 +99,7 @@ static void a_log_line_is_one_line(void **state)
 
 static void ratelimit_counts_what_it_drops(void **state)
 {
-	struct pd_ratelimit rl = { .interval_ns = 1000, .burst = 2 };
+	struct pd_ratelimit rl = {.interval_ns = 1000, .burst = 2};
 	uint64_t dropped = 99;
 
 	(void)state;
@@ -125,7 +125,7 @@ static void clocks_agree(void **state)
 static void notifies(void **state)
 {
 	char dir[] = "/tmp/pandit-test-XXXXXX", buf[64];
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 	ssize_t n;
 
@@ -179,7 +179,7 @@ static int stop_at_once(void *arg, const struct pd_check *c)
 
 static void checks_run(void **state)
 {
-	struct seen s = { 0 };
+	struct seen s = {0};
 	int n = 0;
 
 	(void)state;

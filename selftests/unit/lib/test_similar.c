@@ -34,8 +34,8 @@ static void long_words_do_not_overrun(void **state)
 
 static const char *best(const char *word)
 {
-	static const char *const known[] = { "node", "attach", "listen", "limits", "services" };
-	struct pd_similar s = { .word = word };
+	static const char *const known[] = {"node", "attach", "listen", "limits", "services"};
+	struct pd_similar s = {.word = word};
 
 	for (size_t i = 0; i < 5; i++)
 		pd_similar_try(&s, known[i]);

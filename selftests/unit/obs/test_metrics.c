@@ -29,7 +29,7 @@ struct world {
 
 static uint16_t free_port(void)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(sin);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -58,8 +58,9 @@ static bool ready(void *arg)
 static void client(void *arg)
 {
 	struct world *w = arg;
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(w->port),
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in sin = {.sin_family = AF_INET,
+				  .sin_port = htons(w->port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	size_t n = 0;
 	ssize_t got;
@@ -137,8 +138,9 @@ static void metrics_are_escaped(void **state)
 
 	assert_memory_equal(reply, "HTTP/1.1 200", 12);
 	assert_non_null(strstr(reply, "Content-Type: text/plain; version=0.0.4"));
-	assert_non_null(strstr(reply, "# HELP pandit_x_total help text\n# TYPE pandit_x_total counter\n"
-				      "pandit_x_total{service=\"a\\\"b\\\\c\\nd\"} 7\n"));
+	assert_non_null(strstr(reply,
+			       "# HELP pandit_x_total help text\n# TYPE pandit_x_total counter\n"
+			       "pandit_x_total{service=\"a\\\"b\\\\c\\nd\"} 7\n"));
 }
 
 static void the_rest_is_refused(void **state)
@@ -146,7 +148,8 @@ static void the_rest_is_refused(void **state)
 	assert_memory_equal(ask(*state, GET("/")), "HTTP/1.1 404", 12);
 	assert_memory_equal(ask(*state, GET("/metricsx")), "HTTP/1.1 404", 12);
 	assert_memory_equal(ask(*state, "POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-					"Content-Length: 3\r\n\r\nabc"), "HTTP/1.1 405", 12);
+					"Content-Length: 3\r\n\r\nabc"),
+			    "HTTP/1.1 405", 12);
 	/* Not HTTP at all: an answer or a close, and the next request works. */
 	ask(*state, "\x01\x02\r\n\r\n");
 	assert_memory_equal(ask(*state, GET("/metrics")), "HTTP/1.1 200", 12);

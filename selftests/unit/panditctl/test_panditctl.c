@@ -341,6 +341,10 @@ static void test_get_raw(void **state)
 	assert_memory_equal(out, "\0", 1);
 	assert_int_equal(run_ctl("get", "sessions", "k", "-r", "--wire"), CTL_OK);
 	assert_memory_equal(out, "$1\r\n\0\r\n", 7);
+	/* The value, not its length, though that entry comes first. */
+	assert_int_equal(run_ctl("get", "sessions", "two", "-r", "--wire"), CTL_OK);
+	assert_memory_equal(out, "$1\r\n\0\r\n", 7);
+	assert_string_equal(err, "");
 }
 
 static void test_flush(void **state)

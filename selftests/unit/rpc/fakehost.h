@@ -129,10 +129,15 @@ int pd_host_get(struct pd_host *h, const char *name, const void *key, size_t key
 		.ident_len = key_len, .reply = "$1\r\n\0\r\n", .reply_len = 7, .db = db,
 		.class_name = "xl", .age_ms = 1, .left_ms = 2, .usable = true, .why = "ignored",
 	};
+	struct pd_entry_info length = info;	/* of the key "two" only */
 
 	h->db = db;
 	if (key_len == 0)
 		return pd_fail(f, -ENOENT, NULL, "no entry");
+	length.reply = ":1\r\n";
+	length.reply_len = 4;
+	if (key_len == 3 && !memcmp(key, "two", 3) && fn(arg, &length))
+		return -ECANCELED;
 	return fn(arg, &info);
 }
 

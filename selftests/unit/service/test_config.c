@@ -21,20 +21,22 @@ static const char documented[] =
 	"state_dir: /var/lib/pandit                     # definitions, journal\n"
 	"bpffs: /sys/fs/bpf/pandit                      # pins\n"
 	"attach: [vethc, veths]\n"
-	"listen: {grpc: [\"127.0.0.1:50121\", \"unix:/run/pandit/grpc.sock\"], metrics: \"127.0.0.1:50123\"}\n"
+	"listen: {grpc: [\"127.0.0.1:50121\", \"unix:/run/pandit/grpc.sock\"], metrics: "
+	"\"127.0.0.1:50123\"}\n"
 	"limits: {connections: 100000, memory: 256MiB}\n"
 	"cluster: {etcd: [\"http://10.0.0.9:2379\"], peers: [], advertise: \"10.0.0.2:50122\",\n"
 	"  tls: {ca: ca.pem, cert: b.pem, key: b.key}}\n"
 	"services:\n"
 	"  - {name: sessions, protocol: redis, address: \"10.1.0.2:6379\", transport: [tcp],\n"
 	"     consistency: strict, lease: 2s, assist: auto, acl: per-user,\n"
-	"     credentials: redis.pass, cache: {max_age: 1s, max_value: 4096, max_entries: 100000}}\n"
+	"     credentials: redis.pass, cache: {max_age: 1s, max_value: 4096, max_entries: "
+	"100000}}\n"
 	"  - {definition: users.proto, address: \"10.1.0.2:6379\"}\n";
 
 static struct pd_config *good(const char *text)
 {
 	struct pd_config *c = NULL;
-	struct pd_fault f = { 0 };
+	struct pd_fault f = {0};
 
 	if (pd_config_parse("f.yaml", text, strlen(text), &c, &f))
 		fail_msg("%s", f.message);
@@ -54,7 +56,8 @@ static void the_documented_file(void **state)
 	assert_int_equal(c->nattach, 2);
 	assert_string_equal(c->attach[1].name, "veths");
 	assert_true(c->metrics_on);
-	assert_string_equal(pd_addr_format(&c->metrics.ip, c->metrics.port, addr), "127.0.0.1:50123");
+	assert_string_equal(pd_addr_format(&c->metrics.ip, c->metrics.port, addr),
+			    "127.0.0.1:50123");
 	assert_int_equal(c->connections, 100000);
 	assert_int_equal(c->memory, 256 << 20);
 	assert_int_equal(c->nservices, 1);
@@ -71,7 +74,8 @@ static void the_documented_file(void **state)
 
 static void defaults(void **state)
 {
-	struct pd_config *c = good("services:\n - {name: m, protocol: memcached, address: fd00::2}\n");
+	struct pd_config *c =
+		good("services:\n - {name: m, protocol: memcached, address: fd00::2}\n");
 	const struct pd_config_service *s = &c->services[0];
 	char host[64] = "";
 
@@ -97,7 +101,7 @@ static void defaults(void **state)
 
 static void an_empty_file_is_all_defaults(void **state)
 {
-	static const char *const rows[] = { "", "# nothing\n", "---\n", "{}\n" };
+	static const char *const rows[] = {"", "# nothing\n", "---\n", "{}\n"};
 
 	(void)state;
 	for (size_t i = 0; i < PD_ARRAY_SIZE(rows); i++) {
@@ -147,69 +151,73 @@ static void spellings(void **state)
 static const struct {
 	const char *text, *message;
 } mistakes[] = {
-	{ "servces: []\n", "f.yaml:1:1: unknown key 'servces' (did you mean 'services'?)" },
-	{ "node: a\n\nlimits:\n    conections: 5\n",
-	  "f.yaml:4:5: unknown key 'conections' (did you mean 'connections'?)" },
-	{ "zzz: 1\n", "f.yaml:1:1: unknown key 'zzz' (known here: node, runtime_dir, state_dir, bpffs, "
-		      "attach, listen, limits, cluster, services)" },
-	{ "limits: 3\n", "f.yaml:1:9: 'limits' must be a mapping, not a single value" },
-	{ "limits: {connections: many}\n", "f.yaml:1:23: 'connections' must be a number, not 'many'" },
-	{ "limits: {connections: -1}\n", "f.yaml:1:23: 'connections' must be a number, not '-1'" },
-	{ "limits: {connections: 99999999999999999999}\n",
-	  "f.yaml:1:23: 'connections': 99999999999999999999 is too large" },
-	{ "limits: {connections: 99999999}\n", "f.yaml:1:23: connections must be at most 10000000" },
-	{ "limits: {memory: lots}\n",
-	  "f.yaml:1:18: 'memory' must be a size like 4096 or 256MiB, not 'lots'" },
-	{ "limits: {memory: 4}\n", "f.yaml:1:18: memory must be at least 1MiB" },
-	{ "limits: {memory: [1, 2]}\n", "f.yaml:1:18: 'memory' must be a single value, not a list" },
-	{ "node: [a]\n", "f.yaml:1:7: 'node' must be a single value, not a list" },
-	{ "node:\n", "f.yaml:1:6: 'node' has no value" },
-	{ "node: a\nnode: b\n", "f.yaml:2:1: the key 'node' stands here twice" },
-	{ "bpffs: relative\n", "f.yaml:1:8: 'bpffs' must be an absolute path, not 'relative'" },
-	{ "- a\n- b\n", "f.yaml:1:1: expected 'key: value' lines, not a list" },
-	{ "just text\n", "f.yaml:1:1: expected 'key: value' lines, not a single value" },
-	{ "node: [\n", "f.yaml:2:1: not valid YAML: did not find expected node content" },
-	{ "a: b: c\n", "f.yaml:1:5: not valid YAML: mapping values are not allowed in this context" },
-	{ "node: a\n---\nnode: b\n", "f.yaml:3:1: a second document in one file" },
-	{ "? [x]\n: y\n", "f.yaml:1:3: a key must be a word, not a list" },
-	{ "attach: [a, b, a]\n", "f.yaml:1:16: the interface 'a' stands here twice" },
-	{ "attach: [much-too-long-for-a-name]\n",
-	  "f.yaml:1:10: 'much-too-long-for-a-name' is not an interface name" },
-	{ "attach: [\"a:house\"]\n", "f.yaml:1:10: 'house' is not a side" },
-	{ "listen: {metrics: localhost}\n",
-	  "f.yaml:1:19: bad address 'localhost': not an IPv4 or IPv6 address" },
-	{ "listen: {metrics: 127.0.0.1}\n",
-	  "f.yaml:1:19: bad address '127.0.0.1': the port is missing" },
-	{ "services: {name: a}\n", "f.yaml:1:11: the service needs a 'protocol' (one of: redis, memcached)" },
-	{ "services:\n  - {protocol: redis}\n", "f.yaml:2:5: a service needs a 'name'" },
-	{ "services:\n  - {name: \"a b\", protocol: redis, address: 10.0.0.1}\n",
-	  "f.yaml:2:12: the name 'a b' holds a character that is not allowed" },
-	{ "services:\n  - {name: a, protocol: redis}\n",
-	  "f.yaml:2:5: the service 'a' needs an 'address'" },
-	{ "services:\n  - {name: a, protocol: rediss, address: 10.0.0.1}\n",
-	  "f.yaml:2:25: unknown protocol 'rediss' (did you mean 'redis'?)" },
-	{ "services:\n  - {name: a, protocol: gopher, address: 10.0.0.1}\n",
-	  "f.yaml:2:25: unknown protocol 'gopher' (one of: redis, memcached)" },
-	{ "services:\n  - {name: a, protocol: redis, address: 10.0.0.300}\n",
-	  "f.yaml:2:41: bad address '10.0.0.300': not an IPv4 or IPv6 address" },
-	{ "services:\n  - {name: a, protocol: redis, address: [10.0.0.1, 0.0.0.0]}\n",
-	  "f.yaml:2:52: bad address '0.0.0.0': not an address of one host" },
-	{ SVC "}\n  - {name: a, protocol: redis, address: 10.0.0.2}\n",
-	  "f.yaml:3:12: the service 'a' stands here twice" },
-	{ SVC "}\n  - {name: b, protocol: redis, address: \"10.0.0.1:6379\"}\n",
-	  "f.yaml:3:41: the address 10.0.0.1:6379 belongs to the service 'a' already" },
-	{ SVC ", transport: udp}\n", "f.yaml:2:62: redis is not spoken over udp" },
-	{ SVC ", transport: [tcp, sctp]}\n",
-	  "f.yaml:2:68: 'sctp' is not a value of 'transport' (one of: tcp, udp)" },
-	{ SVC ", acl: per_user}\n",
-	  "f.yaml:2:56: 'per_user' is not a value of 'acl' (one of: per-user, uniform)" },
-	{ SVC ", cache: {max_age: 1}}\n",
-	  "f.yaml:2:68: 'max_age' must be a duration like 1s or 500ms, not '1'" },
-	{ SVC ", cache: {max_age: 0s}}\n", "f.yaml:2:68: max_age must be more than 0 and at most 24h" },
-	{ SVC ", cache: {max_value: 5000}}\n",
-	  "f.yaml:2:70: max_value must be from 1 to 4416 bytes" },
-	{ SVC ", cache: {maxage: 1s}}\n",
-	  "f.yaml:2:59: unknown key 'maxage' (did you mean 'max_age'?)" },
+	{"servces: []\n", "f.yaml:1:1: unknown key 'servces' (did you mean 'services'?)"},
+	{"node: a\n\nlimits:\n    conections: 5\n",
+	 "f.yaml:4:5: unknown key 'conections' (did you mean 'connections'?)"},
+	{"zzz: 1\n",
+	 "f.yaml:1:1: unknown key 'zzz' (known here: node, runtime_dir, state_dir, bpffs, "
+	 "attach, listen, limits, cluster, services)"},
+	{"limits: 3\n", "f.yaml:1:9: 'limits' must be a mapping, not a single value"},
+	{"limits: {connections: many}\n",
+	 "f.yaml:1:23: 'connections' must be a number, not 'many'"},
+	{"limits: {connections: -1}\n", "f.yaml:1:23: 'connections' must be a number, not '-1'"},
+	{"limits: {connections: 99999999999999999999}\n",
+	 "f.yaml:1:23: 'connections': 99999999999999999999 is too large"},
+	{"limits: {connections: 99999999}\n", "f.yaml:1:23: connections must be at most 10000000"},
+	{"limits: {memory: lots}\n",
+	 "f.yaml:1:18: 'memory' must be a size like 4096 or 256MiB, not 'lots'"},
+	{"limits: {memory: 4}\n", "f.yaml:1:18: memory must be at least 1MiB"},
+	{"limits: {memory: [1, 2]}\n", "f.yaml:1:18: 'memory' must be a single value, not a list"},
+	{"node: [a]\n", "f.yaml:1:7: 'node' must be a single value, not a list"},
+	{"node:\n", "f.yaml:1:6: 'node' has no value"},
+	{"node: a\nnode: b\n", "f.yaml:2:1: the key 'node' stands here twice"},
+	{"bpffs: relative\n", "f.yaml:1:8: 'bpffs' must be an absolute path, not 'relative'"},
+	{"- a\n- b\n", "f.yaml:1:1: expected 'key: value' lines, not a list"},
+	{"just text\n", "f.yaml:1:1: expected 'key: value' lines, not a single value"},
+	{"node: [\n", "f.yaml:2:1: not valid YAML: did not find expected node content"},
+	{"a: b: c\n", "f.yaml:1:5: not valid YAML: mapping values are not allowed in this context"},
+	{"node: a\n---\nnode: b\n", "f.yaml:3:1: a second document in one file"},
+	{"? [x]\n: y\n", "f.yaml:1:3: a key must be a word, not a list"},
+	{"attach: [a, b, a]\n", "f.yaml:1:16: the interface 'a' stands here twice"},
+	{"attach: [much-too-long-for-a-name]\n",
+	 "f.yaml:1:10: 'much-too-long-for-a-name' is not an interface name"},
+	{"attach: [\"a:house\"]\n", "f.yaml:1:10: 'house' is not a side"},
+	{"listen: {metrics: localhost}\n",
+	 "f.yaml:1:19: bad address 'localhost': not an IPv4 or IPv6 address"},
+	{"listen: {metrics: 127.0.0.1}\n",
+	 "f.yaml:1:19: bad address '127.0.0.1': the port is missing"},
+	{"services: {name: a}\n",
+	 "f.yaml:1:11: the service needs a 'protocol' (one of: redis, memcached)"},
+	{"services:\n  - {protocol: redis}\n", "f.yaml:2:5: a service needs a 'name'"},
+	{"services:\n  - {name: \"a b\", protocol: redis, address: 10.0.0.1}\n",
+	 "f.yaml:2:12: the name 'a b' holds a character that is not allowed"},
+	{"services:\n  - {name: a, protocol: redis}\n",
+	 "f.yaml:2:5: the service 'a' needs an 'address'"},
+	{"services:\n  - {name: a, protocol: rediss, address: 10.0.0.1}\n",
+	 "f.yaml:2:25: unknown protocol 'rediss' (did you mean 'redis'?)"},
+	{"services:\n  - {name: a, protocol: gopher, address: 10.0.0.1}\n",
+	 "f.yaml:2:25: unknown protocol 'gopher' (one of: redis, memcached)"},
+	{"services:\n  - {name: a, protocol: redis, address: 10.0.0.300}\n",
+	 "f.yaml:2:41: bad address '10.0.0.300': not an IPv4 or IPv6 address"},
+	{"services:\n  - {name: a, protocol: redis, address: [10.0.0.1, 0.0.0.0]}\n",
+	 "f.yaml:2:52: bad address '0.0.0.0': not an address of one host"},
+	{SVC "}\n  - {name: a, protocol: redis, address: 10.0.0.2}\n",
+	 "f.yaml:3:12: the service 'a' stands here twice"},
+	{SVC "}\n  - {name: b, protocol: redis, address: \"10.0.0.1:6379\"}\n",
+	 "f.yaml:3:41: the address 10.0.0.1:6379 belongs to the service 'a' already"},
+	{SVC ", transport: udp}\n", "f.yaml:2:62: redis is not spoken over udp"},
+	{SVC ", transport: [tcp, sctp]}\n",
+	 "f.yaml:2:68: 'sctp' is not a value of 'transport' (one of: tcp, udp)"},
+	{SVC ", acl: per_user}\n",
+	 "f.yaml:2:56: 'per_user' is not a value of 'acl' (one of: per-user, uniform)"},
+	{SVC ", cache: {max_age: 1}}\n",
+	 "f.yaml:2:68: 'max_age' must be a duration like 1s or 500ms, not '1'"},
+	{SVC ", cache: {max_age: 0s}}\n",
+	 "f.yaml:2:68: max_age must be more than 0 and at most 24h"},
+	{SVC ", cache: {max_value: 5000}}\n",
+	 "f.yaml:2:70: max_value must be from 1 to 4416 bytes"},
+	{SVC ", cache: {maxage: 1s}}\n",
+	 "f.yaml:2:59: unknown key 'maxage' (did you mean 'max_age'?)"},
 };
 
 static void one_line_for_each_mistake(void **state)
@@ -217,10 +225,11 @@ static void one_line_for_each_mistake(void **state)
 	(void)state;
 	for (size_t i = 0; i < PD_ARRAY_SIZE(mistakes); i++) {
 		struct pd_config *c = (void *)1;
-		struct pd_fault f = { 0 };
+		struct pd_fault f = {0};
 
-		assert_int_equal(pd_config_parse("f.yaml", mistakes[i].text, strlen(mistakes[i].text),
-						 &c, &f), -22);
+		assert_int_equal(pd_config_parse("f.yaml", mistakes[i].text,
+						 strlen(mistakes[i].text), &c, &f),
+				 -22);
 		assert_string_equal(f.message, mistakes[i].message);
 		assert_null(strchr(f.message, '\n'));
 		assert_ptr_equal(c, (void *)1);
@@ -229,13 +238,13 @@ static void one_line_for_each_mistake(void **state)
 
 static void bytes_that_are_no_text(void **state)
 {
-	static const char *const rows[] = { "\xff\x41\n", "a: \x01\n", "node: \"a\\0b\"\n",
-					    "a: &x [*x]\n", "node: !!int 5\n&" };
+	static const char *const rows[] = {"\xff\x41\n", "a: \x01\n", "node: \"a\\0b\"\n",
+					   "a: &x [*x]\n", "node: !!int 5\n&"};
 
 	(void)state;
 	for (size_t i = 0; i < PD_ARRAY_SIZE(rows); i++) {
 		struct pd_config *c = NULL;
-		struct pd_fault f = { 0 };
+		struct pd_fault f = {0};
 
 		assert_true(pd_config_parse("f.yaml", rows[i], strlen(rows[i]), &c, &f) < 0);
 		assert_memory_equal(f.message, "f.yaml:", 7);
@@ -249,7 +258,7 @@ static void every_prefix(void **state)
 	(void)state;
 	for (size_t n = 0; n < sizeof(documented); n++) {
 		struct pd_config *c = NULL;
-		struct pd_fault f = { 0 };
+		struct pd_fault f = {0};
 
 		if (!pd_config_parse("f.yaml", documented, n, &c, &f))
 			pd_config_free(&c);
@@ -273,9 +282,13 @@ static void a_file_that_is_not_there(void **state)
 
 static void services_of_their_own(void **state)
 {
-	const char *addr[] = { "10.0.0.1", "[fd00::1]:7000" };
-	struct pd_service_spec spec = { .name = "x", .protocol = "redis", .addresses = addr,
-					.naddresses = 2, .max_age_ms = 250, .acl_uniform = true };
+	const char *addr[] = {"10.0.0.1", "[fd00::1]:7000"};
+	struct pd_service_spec spec = {.name = "x",
+				       .protocol = "redis",
+				       .addresses = addr,
+				       .naddresses = 2,
+				       .max_age_ms = 250,
+				       .acl_uniform = true};
 	struct pd_config_service *s = NULL, *t = NULL;
 	struct pd_fault f;
 
@@ -295,7 +308,7 @@ static void services_of_their_own(void **state)
 	spec.transport = PD_TRANSPORT_UDP;
 	assert_int_equal(pd_config_service_new(&spec, &s, &f), -22);
 	assert_string_equal(f.message, "redis is not spoken over udp");
-	spec = (struct pd_service_spec){ 0 };
+	spec = (struct pd_service_spec){0};
 	assert_int_equal(pd_config_service_new(&spec, &s, &f), -22);
 	assert_string_equal(f.message, "a service needs a 'name'");
 	spec.name = "x";

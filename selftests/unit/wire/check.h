@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include "vectors.h"
 
-#define CHECK_CUTS	1024	/* places where a send is cut; longer ones are cut at some of theirs */
+#define CHECK_CUTS	1024	/* places where a send is cut, about */
 
 struct check {
 	const struct wire_ops *ops;
@@ -67,7 +67,7 @@ static void check_vector(void **state)
 	check_cuts(c, check_whole.log);
 }
 
-/* Run the vectors at @path over @ops, each send cut at about @cuts places; returns how many failed, or 1. */
+/* Run the vectors at @path over @ops, each send cut at about @cuts places. Not 0: some failed. */
 static int check_run(const struct wire_ops *ops, const char *path, const char *group, size_t cuts)
 {
 	static struct CMUnitTest tests[VECTORS_MAX];

@@ -5,8 +5,10 @@
  * time, the incomplete token of a segment carried to the next), and writes
  * down what comes out, one line for each message:
  *
- *	CLASS [op=N] [code=0xN] [noreply] [queued] [end] [key="K"]... [ident="I"] [ttl=Nms|ttl=@Nms]
+ *	CLASS [op=N] [code=0xN] [noreply] [queued] [end] [key="K"]... [ident="I"]
+ *		[ttl=Nms|ttl=@Nms]
  *	KIND [cut=N]
+ *	goes on			after a reply that did not end the transaction it was to end
  *
  * Every call is checked against the contract of proto/wire/wire.h; the first
  * breach is left in f->broken. What lies in the window beyond its length is
@@ -50,9 +52,9 @@ struct feed {
 	unsigned int keys;		/* of the present request */
 	__u32 load;			/* bytes shown at once */
 	__u8 poison;
-	int offsets;			/* lines start with the stream offset of the message's end */
+	int offsets;			/* lines start with the offset of the message's end */
 	const char *broken;
-	struct wire_win *win;		/* allocated on its own, so that a sanitizer sees its end */
+	struct wire_win *win;		/* on its own, so that a sanitizer sees its end */
 	size_t key_len, log_len;
 	char key_log[FEED_LOG];
 	char log[FEED_LOG];
@@ -154,10 +156,10 @@ static inline void feed_check_request(struct feed *f, const struct pd_parse *st,
 }
 
 static inline void feed_check_reply(struct feed *f, const struct pd_parse *st,
-				    const struct wire_step *s, int ev)
+				    const struct wire_step *s, __u32 from, int ev)
 {
-	if (ev & WIRE_EV_KEY)
-		feed_broken(f, "a key in a reply");
+	if ((ev & WIRE_EV_KEY) && (s->key_off < from || s->key_off + s->key_len > s->pos))
+		feed_broken(f, "a part's key outside its token");
 	if (!(ev & WIRE_EV_DONE))
 		return;
 	if (!feed_clear(st))
@@ -190,14 +192,14 @@ static inline int feed_call(struct feed *f, enum feed_side side, struct wire_ste
 		feed_broken(f, "no such event");
 	if (s->pos <= from || s->pos > len)
 		feed_broken(f, "no progress, or beyond the window");
-	if (ev & WIRE_EV_KEY) {
+	if ((ev & WIRE_EV_KEY) && side == FEED_CLIENT) {
 		f->keys++;
 		feed_check_key(f, s, from);
 	}
 	if (side == FEED_CLIENT)
 		feed_check_request(f, st, s, ev);
 	else
-		feed_check_reply(f, st, s, ev);
+		feed_check_reply(f, st, s, from, ev);
 	return ev;
 }
 
@@ -233,7 +235,9 @@ static inline void feed_line(struct feed *f, enum feed_side side)
 
 static inline void feed_request(struct feed *f, const struct wire_step *s)
 {
-	static const char *const names[] = { "none", "read", "peek", "write", "write_all", "control" };
+	static const char *const names[] = {
+		"none", "read", "peek", "write", "write_all", "control"
+	};
 
 	feed_line(f, FEED_CLIENT);
 	feed_log(f, "%s", s->cls < PD_CLASS_MAX ? names[s->cls] : "?");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A grammar as a table of functions, so that the same tests run it in user space and in the kernel. */
+/* A grammar as a table of functions: the same tests run it in user space and in the kernel. */
 #ifndef PD_SELFTESTS_OPS_H
 #define PD_SELFTESTS_OPS_H
 

@@ -3,7 +3,7 @@
  * Vectors: what a grammar must say to given bytes, in a text file next to it.
  *
  *	case NAME		starts a case; NAME is the rest of the line
- *	> "BYTES" [* N]		the client sends (N times); C escapes \r \n \t \0 \\ \" \xHH
+ *	> "BYTES" [* N]		the client sends (N times); escapes: \r \n \t \0 \\ \" \xHH
  *	< "BYTES" [* N]		the server sends
  *	u "BYTES"		a UDP datagram from the client, on its own
  *	emit op=N nkeys=N	how that many kept replies are joined
@@ -57,7 +57,7 @@ static inline int vector_hex(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One byte of a quoted string; advances *@p. Returns -1 at the quote that ends it, -2 on an error. */
+/* One byte of a quoted string; advances *@p. Returns -1 at its end, -2 on an error. */
 static inline int vector_char(const char **p)
 {
 	static const char from[] = "rnt0\\\"", to[] = "\r\n\t\0\\\"";
@@ -136,7 +136,8 @@ static inline int vector_line(struct vector *v, const char *line)
 		memset(st, 0, sizeof(*st));
 		st->what = line[0];
 		if (line[0] == 'e') {
-			r = sscanf(line, "emit op=%u nkeys=%u", &st->op, &st->nkeys) == 2 ? 0 : -EINVAL;
+			r = sscanf(line, "emit op=%u nkeys=%u", &st->op, &st->nkeys);
+			r = r == 2 ? 0 : -EINVAL;
 		} else {
 			r = line[0] == '?' ? 0 : vector_bytes(v, line + 1, st);
 		}
