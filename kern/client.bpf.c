@@ -525,12 +525,9 @@ int client_request(struct __sk_buff *ctx)
 	if (!r)
 		return PD_NEXT;
 	p = &r->p;
-	pd_pull_headers(ctx);
-	s = pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, p, true);
+	s = pkt_read(ctx, p, true);
 	if (s == PKT_OTHER)
 		return PD_NEXT;
-	if (ctx->vlan_present)
-		s = PKT_OPTIONS;
 	svc = pkt_service(p, s);
 	if (!svc)
 		return PD_NEXT;
@@ -667,12 +664,9 @@ int client_reply(struct __sk_buff *ctx)
 	if (!r)
 		return PD_NEXT;
 	p = &r->p;
-	pd_pull_headers(ctx);
-	s = pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, p, false);
+	s = pkt_read(ctx, p, false);
 	if (s == PKT_OTHER)
 		return PD_NEXT;
-	if (ctx->vlan_present)
-		s = PKT_OPTIONS;
 	svc = pkt_service(p, s);
 	if (!svc)
 		return PD_NEXT;

@@ -6,6 +6,7 @@
 #include <linux/pkt_cls.h>
 #include "pandit.h"
 
+#define PD_CTX_SKB
 typedef struct __sk_buff pd_ctx;
 
 #define PD_NEXT TC_ACT_UNSPEC /* not ours, or done with: the next filter may look */
@@ -37,16 +38,6 @@ static __always_inline __u32 pd_room(const struct pd_interface *i)
 {
 	(void)i;
 	return PD_ANSWER_MAX;
-}
-
-/* Have at least the headers in the linear part; true when the pointers must be read again. */
-static __always_inline bool pd_pull_headers(pd_ctx *ctx)
-{
-	__u32 want = ctx->len < 128 ? ctx->len : 128;
-
-	if (ctx->data_end - ctx->data >= want)
-		return false;
-	return !bpf_skb_pull_data(ctx, want);
 }
 
 /* CHECKSUM_PARTIAL: the sender left the checksum to the device. Read by CO-RE:

@@ -31,7 +31,7 @@ static __noinline void home_let_go(struct pd_flow *fl, __u32 service, __u32 auth
 	bool any = !ring_empty(st) || st->nheld || st->held_all;
 
 	/* of a write that was never sent to its end, all slots but the last are in the ring */
-	if (st->req.nkeys & PD_NKEYS)
+	if (st->req.nkeys & PD_NKEYS_SLOT)
 		pd_slot_hold(authority, st->req.slot, PD_WORD_END, now);
 	if (st->req.nkeys & PD_NKEYS_ALL)
 		pd_authority_hold(authority, PD_WORD_END, now);
@@ -412,12 +412,9 @@ int home_request(struct __sk_buff *ctx)
 	if (!r)
 		return PD_NEXT;
 	p = &r->p;
-	pd_pull_headers(ctx);
-	s = pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, p, true);
+	s = pkt_read(ctx, p, true);
 	if (s == PKT_OTHER)
 		return PD_NEXT;
-	if (ctx->vlan_present)
-		s = PKT_OPTIONS;
 	svc = pkt_service(p, s);
 	if (!svc)
 		return PD_NEXT;
@@ -692,12 +689,9 @@ int home_reply(struct __sk_buff *ctx)
 	if (!r)
 		return PD_NEXT;
 	p = &r->p;
-	pd_pull_headers(ctx);
-	s = pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, p, false);
+	s = pkt_read(ctx, p, false);
 	if (s == PKT_OTHER)
 		return PD_NEXT;
-	if (ctx->vlan_present)
-		s = PKT_OPTIONS;
 	svc = pkt_service(p, s);
 	if (!svc)
 		return PD_NEXT;

@@ -180,6 +180,28 @@ static __always_inline int pkt_parse(void *data, void *end, struct pkt *p, bool 
 	return PKT_OTHER;
 }
 
+#ifdef PD_CTX_SKB
+/*
+ * pkt_parse() of a TC packet. The headers nearly always lie in its linear
+ * part; only if they do not are they pulled there, for that copies the head.
+ */
+static __always_inline int pkt_read(pd_ctx *ctx, struct pkt *p, bool to_server)
+{
+	int s = pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, p, to_server);
+	__u32 want = ctx->len < 128 ? ctx->len : 128;
+
+	if (s == PKT_OK || ctx->data_end - ctx->data >= want)
+		goto out;
+	if (bpf_skb_pull_data(ctx, want))
+		return PKT_OTHER;
+	s = pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, p, to_server);
+out:
+	if (s != PKT_OTHER && ctx->vlan_present)
+		return PKT_OPTIONS;
+	return s;
+}
+#endif
+
 /* The service behind the server side of the packet; NULL = not ours. */
 static __always_inline struct pd_service *pkt_service(const struct pkt *p, int state)
 {

@@ -59,7 +59,7 @@ static __always_inline void ring_write_key(struct pd_stream *st, struct feed *f,
 	if (n)
 		ring_put(st, f, PD_CLASS_WRITE, PD_REQ_CHAIN | PD_REQ_SLOT, p->slot);
 	p->slot = khash & (PD_SLOTS - 1);
-	p->nkeys++;
+	p->nkeys = (p->nkeys + 1) | PD_NKEYS_SLOT;
 }
 
 /*
@@ -105,14 +105,13 @@ static __always_inline void ring_request(struct pd_stream *st, struct feed *f, _
 		return;
 	}
 	if (words && (cls == PD_CLASS_WRITE_ALL ||
-		      (cls == PD_CLASS_WRITE && !(p->nkeys & (PD_NKEYS | PD_NKEYS_ALL))))) {
+		      (cls == PD_CLASS_WRITE && !(p->nkeys & (PD_NKEYS_SLOT | PD_NKEYS_ALL))))) {
 		pd_authority_add(authority, PD_WORD_BEGIN);
 		flags |= PD_REQ_ALL;
 	}
 	if (p->nkeys & PD_NKEYS_ALL)
 		flags |= PD_REQ_ALL;
-	if (words && (p->nkeys & PD_NKEYS) &&
-	    (cls == PD_CLASS_WRITE || cls == PD_CLASS_WRITE_ALL)) {
+	if (words && (p->nkeys & PD_NKEYS_SLOT)) {
 		flags |= PD_REQ_SLOT;
 		arg = p->slot;
 	}

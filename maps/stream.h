@@ -65,6 +65,7 @@ struct pd_parse {
 	__u32 pad;
 };
 
+#define PD_NKEYS_SLOT 0x2000 /* `slot` is in flight */
 #define PD_NKEYS_ALL  0x4000 /* the message is in flight in the service word */
 #define PD_NKEYS_OVER 0x8000 /* the message is beyond the ring */
 #define PD_NKEYS      0x0fff

@@ -33,13 +33,14 @@ rows() {
 	get64|Redis GET, 50 connections, 64 B|rps>=2 cpu<=0.3 p50<=0.5|load|--proto redis -c 50 -d 64
 	get512|Redis GET, 50 connections, 512 B||load|--proto redis -c 50 -d 512 --prefix m:
 	get4k|Redis GET, 50 connections, 4 KiB|rps>=1.5|load|--proto redis -c 50 -d 4096 --prefix l:
+	half|Redis GET, 50 connections, one half on each core, 64 B||pair|--proto redis -c 25 -d 64
 	two|Redis GET, two generators of 50 connections, 64 B||pair|--proto redis -c 50 -d 64
 	hit90|Redis GET, 50 connections, 64 B, 90 % hits||load|--proto redis -c 50 -d 64 --hit-ratio 0.9
 	hit0|Redis GET, 50 connections, no hits|rps>=0.88|load|--proto redis -c 50 -d 64 --hit-ratio 0
 	set|Redis SET, 50 connections, 64 B|rps>=0.88|load|--proto redis -c 50 -d 64 --op set
 	p16|Redis GET, 50 connections, 16 at once, 64 B|rps>=0.8|load|--proto redis -c 50 -d 64 -P 16
-	udp64|memcached get over UDP, 64 in flight, 64 B|rps>=3 cpu<=0.25|load|--proto memcached-udp -c 64 -d 64
-	udp1k|memcached get over UDP, 64 in flight, 1 KiB|rps>=2.5 cpu<=0.25|load|--proto memcached-udp -c 64 -d 1024 --prefix k:
+	udp64|memcached get over UDP, 64 in flight, 64 B|rps>=3 cpu<=0.25|load|--proto memcached-udp -c 1 -P 64 -d 64
+	udp1k|memcached get over UDP, 64 in flight, 1 KiB|rps>=2.5 cpu<=0.25|load|--proto memcached-udp -c 1 -P 64 -d 1024 --prefix k:
 	mc64|memcached get over TCP, 50 connections, 64 B||load|--proto memcached -c 50 -d 64
 	bulk|iperf3, one TCP stream through the attached interfaces|rps>=0.95|bulk|
 	twem|twemproxy: Redis GET, 50 connections, 64 B||proxy|7001
@@ -105,7 +106,8 @@ set_up() {
 	start_proxies
 	net_up "$WITH" || exit 1
 	start iperf r iperf3 -s
-	write_config
+	# one source is given what it asks for: the generator is one socket
+	MEMCACHED_SVC=", udp_budget: 2GiB" write_config
 	sed -i 's/memory: [^}]*/memory: 256MiB/' "$RUN/pandit.yaml"
 	panditd_start || quit "panditd does not start"
 }

@@ -640,11 +640,13 @@ static void report(void)
 
 	getrusage(RUSAGE_SELF, &b);
 
-	printf("{\"requests\":%llu,\"all_requests\":%llu,\"seconds\":%.3f,\"rps\":%.0f,\"p50_us\":%.2f,\"p99_us\":%.2f,"
+	printf("{\"requests\":%llu,\"all_requests\":%llu,"
+	       "\"seconds\":%.3f,\"rps\":%.0f,\"p50_us\":%.2f,\"p99_us\":%.2f,"
 	       "\"errors\":%llu,\"mismatches\":%llu,\"timeouts\":%llu,\"late\":%llu,"
 	       "\"reads\":%llu,\"absent\":%llu,\"sets\":%llu,"
 	       "\"user_cpu\":%.3f,\"sys_cpu\":%.3f,\"machine_cpu\":%.3f}\n",
-	       (unsigned long long)count.requests, (unsigned long long)count.all, secs, secs ? count.requests / secs : 0,
+	       (unsigned long long)count.requests, (unsigned long long)count.all,
+	       secs, secs ? count.requests / secs : 0,
 	       hist_us(&hist, 0.5), hist_us(&hist, 0.99),
 	       (unsigned long long)count.errors, (unsigned long long)count.mismatches,
 	       (unsigned long long)count.timeouts, (unsigned long long)count.late,

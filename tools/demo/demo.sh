@@ -77,17 +77,17 @@ row() {
 	after=$(busy) h1=$(hits)
 	# shellcheck disable=SC2086
 	printf '%s|%s|%s|%s %s %s\n' "$name" "$title" "$MODE" "$out" \
-		"$(bc -l <<<"$after - $before")" $((h1 - h0)) >>"$TEMP/results"
+		"$(bc -l <<<"$after - $before")" "$((h1 - h0))" >>"$TEMP/results"
 	awk '{ printf "%9d requests/s\n", $2 }' <<<"$out"
 }
 
 by_redis_cli() {
 	local begin end n=20000
 	begin=$(date +%s%N)
-	seq $n | awk '{ printf "GET key:%012d\n", $1 % 1000 }' | in_c redis-cli -h "$R4" >"$TEMP/cli" || return 1
+	seq "$n" | awk '{ printf "GET key:%012d\n", $1 % 1000 }' | in_c redis-cli -h "$R4" >"$TEMP/cli" || return 1
 	end=$(date +%s%N)
 	# every line a value
-	[ "$(grep -c '^[a-zA-Z]' "$TEMP/cli")" = $n ] || return 1
+	[ "$(grep -c '^[a-zA-Z]' "$TEMP/cli")" = "$n" ] || return 1
 	echo "$n $((n * 1000000000 / (end - begin))) 0"
 }
 
@@ -142,7 +142,8 @@ compare_replies() {
 	cat "$TEMP/sample" "$TEMP/sample" | in_c redis-cli -h "$R4" >"$TEMP/seen"
 	cat "$TEMP/sample" "$TEMP/sample" | redis-cli -s "$RUN/redis.sock" >"$TEMP/own"
 	while read -r -u 3 a && read -r -u 4 b; do
-		[ "$a" = "$b" ] && [ -n "$a" ] || die "a client reads \"$a\" where the server has \"$b\""
+		[ -n "$a" ] || die "a reply is empty"
+		[ "$a" = "$b" ] || die "a client reads \"$a\" where the server has \"$b\""
 		same=$((same + 1))
 	done 3<"$TEMP/seen" 4<"$TEMP/own"
 	[ $same = 200 ] || die "only $same of 200 replies were compared"

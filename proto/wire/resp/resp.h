@@ -64,12 +64,19 @@ WIRE_INLINE int resp_request(const struct wire_win *w, struct pd_parse *st,
 		more = WIRE_EV_NEXT;
 	}
 	for (__u32 i = 0; i < RESP_BURST; i++) {
+		/* Only one key can be reported at a time. */
+		if (more == WIRE_EV_KEY && resp_is_key(st, resp_row(st->row)))
+			return more;
 		ev = resp_frame(w, st, s);
 		if (ev == WIRE_EV_MORE)
 			return more;
-		if (ev != WIRE_EV_NEXT || st->skip || s->pos >= s->len)
+		if (ev == WIRE_EV_BAD)
 			return ev;
-		more = WIRE_EV_NEXT;
+		if (more == WIRE_EV_KEY)
+			ev |= more;
+		if ((ev & WIRE_EV_DONE) || st->skip || s->pos >= s->len)
+			return ev;
+		more = ev;
 	}
 	return ev;
 }
