@@ -54,7 +54,7 @@ MULTIARCH := $(shell $(CC) -print-multiarch)
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -std=gnu11 \
 	-I. -I$(B)/gen -Ikern -I/usr/include/$(MULTIARCH) -MMD -MP
 # control first: bpftool wants the definition of a map before its uses.
-KERN := control words fill home client edge
+KERN := control words feed fill home client edge
 
 # Objects for one clang: $(1) = its command, $(2) = the directory.
 define bpf_rules
@@ -206,8 +206,8 @@ test-fuzz: $(PROTOCOLS:%=$(B)/test/fuzz/%)
 	@ci/count $(foreach p,$(PROTOCOLS),'$(B)/test/fuzz/$(p) -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 $(B)/fuzz/$(p) $(dir $(call header_of,$(p)))corpus')
 
 test-asan:
-	@$(MAKE) --no-print-directory $(ASAN) test-unit $(B)/asan/panditd
-	@ci/count 'selftests/asan.sh $(B)/asan'
+	@$(MAKE) --no-print-directory $(ASAN) test-unit $(B)/asan/panditd $(B)/asan/panditctl $(B)/asan/bench/load $(B)/asan/test/oracle
+	@selftests/asan.sh $(B)/asan
 
 test-net: $(B)/panditd $(B)/panditctl $(BENCH) $(ORACLE)
 	@selftests/net/run.sh

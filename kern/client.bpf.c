@@ -5,29 +5,10 @@
  * connection stays end to end with the authority, with its sequence numbers
  * translated from then on, in both directions.
  */
-#include "ctx_skb.h"
-#include "l4.h"
-#include "ring.h"
-#include "hit.h"
-#include "reply.h"
-#include "tcp.h"
+#include "client.h"
 #include "sweep.h"
 #include "syn.h"
 #include "udp.h"
-
-struct client_room {
-	struct feed f;
-	struct pkt p;
-	struct offer o;
-	struct decision d;
-	struct tcp_answer a;
-	__u8 fresh[sizeof(struct pd_conn)]
-		__attribute__((aligned(8))); /* a new connection; no lock in per-CPU memory */
-	struct wire_emit emit;
-	struct headers headers;
-	struct answer ans;
-	struct syn_room options;
-};
 
 /* Row 0: requests, row 1: replies. */
 struct {
@@ -108,6 +89,7 @@ static __always_inline int client_syn_ack(pd_ctx *ctx, struct client_room *r, st
 					  const struct pd_service *svc, struct pkt *p)
 {
 	struct syn_options so;
+	struct pd_flow *fl;
 	bool again;
 
 	pd_verdict(svc->id, PD_V_pass_handshake);
@@ -136,6 +118,8 @@ static __always_inline int client_syn_ack(pd_ctx *ctx, struct client_room *r, st
 	c->state = PD_CONN_LIVE;
 	bpf_spin_unlock(&c->lock);
 	c->forwarded = bpf_ktime_get_boot_ns();
+	fl = bpf_map_lookup_elem(&flows, &p->t);
+	c->local = fl && fl->c_nxt == p->ack && fl->s_nxt == p->seq + 1;
 	pd_zero(&c->stream, sizeof(c->stream));
 	c->stream.ses.known = 1;
 	return PD_NEXT;
@@ -176,7 +160,7 @@ static __noinline void client_done(struct client_loop *l)
 	if (f->all_hit)
 		hit_finish(&l->r->ans, f, &l->r->emit, l->svc, st->req.nkeys);
 	st->req.nkeys = 0;
-	ring_request(st, f, 0, false, keep);
+	ring_request(st, f, 0, false, false);
 }
 
 static long client_request_loop(__u32 i, void *ctx)
@@ -205,25 +189,6 @@ static long client_request_loop(__u32 i, void *ctx)
 	return 0;
 }
 
-/* May this connection be answered at all now? 0, or the verdict why not. */
-static __always_inline __u32 client_session(const struct pd_conn *c, const struct pd_service *svc,
-					    const struct pd_settings *set)
-{
-	const struct pd_stream *st = &c->stream;
-
-	if (!set->answer || !(svc->flags & PD_SVC_ANSWER))
-		return PD_V_miss_off;
-	if (st->ses.block || st->ses.end || st->ses.opaque || !st->ses.known)
-		return PD_V_miss_session;
-	if (!ring_empty(st) || st->rep.skip || st->rep.left || st->rep.phase || st->rep_carry_len)
-		return PD_V_miss_pending;
-	if (!st->ses.proven)
-		return PD_V_miss_unproven;
-	if (st->carry_len || st->req.skip || st->req.left || st->req.phase)
-		return PD_V_miss_partial;
-	return 0;
-}
-
 /* The bytes of the segment that are new, token by token. Returns the verdict for a segment that is
  * not answered. */
 static __always_inline __u32 client_feed(pd_ctx *ctx, struct client_room *r, struct pd_conn *c,
@@ -233,6 +198,7 @@ static __always_inline __u32 client_feed(pd_ctx *ctx, struct client_room *r, str
 	const struct pd_settings *set = pd_settings();
 	struct client_loop l = {.ctx = ctx, .r = r, .c = c, .svc = svc};
 	struct pd_stream *st = &c->stream;
+	struct offer *o = &r->o;
 	struct feed *f = &r->f;
 
 	if (!set)
@@ -240,8 +206,9 @@ static __always_inline __u32 client_feed(pd_ctx *ctx, struct client_room *r, str
 	if (st->ses.end || st->ses.opaque)
 		return PD_V_miss_session;
 	l.seed = set->seed;
+	o->fed = 1;
 	f->tail = st->tail;
-	f->verdict = client_session(c, svc, set);
+	f->verdict = client_session(st, svc, set);
 	f->all_hit = !f->verdict;
 	if (feed_begin(ctx, f, p->poff + late, p->plen - late, st->carry, &st->carry_len) ||
 	    bpf_loop(FEED_TOKENS, client_request_loop, &l, 0) == FEED_TOKENS)
@@ -258,17 +225,7 @@ static __always_inline __u32 client_feed(pd_ctx *ctx, struct client_room *r, str
 		if (!f->msgs)
 			return PD_V_pass_body;
 	}
-	if (f->seen == 1 << PD_CLASS_READ)
-		return f->verdict ? f->verdict : PD_V_miss_mixed;
-	if (f->seen == 1 << PD_CLASS_WRITE)
-		return PD_V_pass_write;
-	if (f->seen == 1 << PD_CLASS_PEEK)
-		return PD_V_pass_read;
-	if (f->seen == 1 << PD_CLASS_CONTROL)
-		return PD_V_pass_control;
-	if (f->seen == 1 << PD_CLASS_WRITE_ALL)
-		return PD_V_pass_unknown;
-	return PD_V_pass_mixed;
+	return client_kind(f);
 }
 
 /* A place to keep the answer until the client confirms it. */
@@ -413,6 +370,7 @@ static __always_inline int client_data(pd_ctx *ctx, struct client_room *r, struc
 
 	o->len = 0;
 	o->late = 0;
+	o->fed = 0;
 	o->now = f->now;
 	o->idle_limit = svc->idle_limit;
 	decide_begin(d);
@@ -421,7 +379,10 @@ static __always_inline int client_data(pd_ctx *ctx, struct client_room *r, struc
 	f->all_hit = 0;
 	if (fresh) {
 		o->late = late;
-		why = client_feed(ctx, r, c, svc, p, late);
+		if (!c->local)
+			why = client_feed(ctx, r, c, svc, p, late);
+		else if (!late)
+			why = client_feed_local(ctx, r, c, svc, p);
 	}
 	if (f->all_hit && f->ans_len) {
 		ifc = bpf_map_lookup_elem(&interfaces, &ifindex);
@@ -443,7 +404,7 @@ static __always_inline int client_data(pd_ctx *ctx, struct client_room *r, struc
 		return client_answer(ctx, r, k, ifc, svc, p, d);
 	if (d->act == ACT_REPLAY)
 		return client_replay(ctx, r, c, svc, p, d);
-	if (fresh && d->act == ACT_FORWARD) {
+	if (o->fed && d->act == ACT_FORWARD) {
 		WRITE_ONCE(c->stream.tail, f->tail);
 		if (f->seen & (1 << PD_CLASS_READ))
 			pd_count(svc->id, PD_C_misses);
@@ -569,8 +530,6 @@ static long client_reply_loop(__u32 i, void *ctx)
 		return 1;
 	}
 	ring_settle(&r, l->svc->protocol, &f->step);
-	if ((r.flags & PD_REQ_FILL) && f->step.kind <= WIRE_KIND_NIL)
-		st->ses.proven = 1;
 	return 0;
 }
 
@@ -582,7 +541,7 @@ static __always_inline void client_feed_reply(pd_ctx *ctx, struct client_room *r
 	struct pd_stream *st = &c->stream;
 	struct feed *f = &r->f;
 
-	if (st->ses.end || st->ses.opaque)
+	if (c->local || st->ses.end || st->ses.opaque)
 		return;
 	if (feed_begin(ctx, f, p->poff + late, p->plen - late, st->rep_carry, &st->rep_carry_len) ||
 	    bpf_loop(FEED_TOKENS, client_reply_loop, &l, 0) == FEED_TOKENS)

@@ -93,36 +93,16 @@ static __always_inline int feed_begin(pd_ctx *ctx, struct feed *f, __u32 poff, _
  * Pass over payload, and let the window show the token at f->at to its end or
  * to the segment's. False: the segment is used up.
  */
+#ifdef PD_CTX_SKB
+int pd_feed_window(struct __sk_buff *ctx, struct feed *f, struct pd_parse *p);
+
 static __always_inline bool feed_window(pd_ctx *ctx, struct feed *f, struct pd_parse *p)
 {
-	__u32 left, have, n;
-
-	left = f->plen - f->at;
-	if ((__s32)left <= 0)
-		return false;
-	if (p->skip) {
-		n = left < p->skip ? left : p->skip;
-		p->skip -= n;
-		f->at += n;
-		left -= n;
-		if (!left)
-			return false;
-	}
-	have = f->base + f->wlen - f->at;
-	if ((__s32)have < PD_TOKEN_MAX && have != left && (__s32)f->at >= 0) {
-		n = left > FEED_LOAD ? FEED_LOAD : left;
-		f->base = f->at;
-		f->wlen = n;
-		LIM(n, FEED_LOAD, return false);
-		if (pd_load(ctx, f->poff + f->at, f->win.b, n)) {
-			f->bad = 1;
-			return false;
-		}
-	}
-	f->step.pos = f->at - f->base;
-	f->step.len = f->wlen;
-	return true;
+	return pd_feed_window(ctx, f, p);
 }
+#else
+#include "feed_window.h"
+#endif
 
 /* Keep the incomplete token for the next segment. */
 static __always_inline void feed_carry(struct feed *f, __u8 *carry, __u16 *carry_len)

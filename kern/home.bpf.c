@@ -23,12 +23,18 @@ static long home_drop_loop(__u32 i, void *ctx)
 	return 0;
 }
 
-/* Needs both directions of the flow. */
-static __noinline void home_let_go(struct pd_flow *fl, __u32 service, __u32 authority, __u64 now)
+/* Let go of everything a flow holds in flight. Needs both directions. A global function, verified
+ * once. */
+int pd_home_let_go(struct pd_flow *fl, __u32 service, __u32 authority, __u64 now)
 {
-	struct pd_stream *st = &fl->stream;
-	struct ring_pop r = {.st = st, .authority = authority, .words = 1};
-	bool any = !ring_empty(st) || st->nheld || st->held_all;
+	struct ring_pop r = {.authority = authority, .words = 1};
+	struct pd_stream *st = fl ? &fl->stream : NULL;
+	bool any;
+
+	if (!fl)
+		return 0;
+	r.st = st;
+	any = !ring_empty(st) || st->nheld || st->held_all;
 
 	/* of a write that was never sent to its end, all slots but the last are in the ring */
 	if (st->req.nkeys & PD_NKEYS_SLOT)
@@ -46,6 +52,7 @@ static __noinline void home_let_go(struct pd_flow *fl, __u32 service, __u32 auth
 	fl->due = 0;
 	if (any)
 		pd_count(service, PD_C_releases);
+	return 0;
 }
 
 static __always_inline bool home_claim(__u32 *busy)
@@ -65,7 +72,7 @@ static __always_inline void home_release(struct pd_flow *fl, __u32 *other,
 		fl->due = 1;
 		return;
 	}
-	home_let_go(fl, svc->id, svc->authority, now);
+	pd_home_let_go(fl, svc->id, svc->authority, now);
 	WRITE_ONCE(*other, 0);
 }
 
@@ -142,6 +149,8 @@ static __noinline void home_done(struct home_loop *l, bool key)
 
 	f->seen |= 1 << (cls & 7);
 	f->msgs++;
+	if (cls == PD_CLASS_READ && f->step.op)
+		pd_count(l->svc->id, PD_C_misses);
 	if (cls == PD_CLASS_READ && f->step.op && ring_empty(st) && f->tail == st->head &&
 	    st->ses.known && !st->ses.block && !st->ses.end) {
 		if (st->req.nkeys > 1)
@@ -552,7 +561,7 @@ static __always_inline void home_syn_ack(struct home_room *r, struct pd_flow *fl
 	if (fl->state != PD_CONN_SYN && fl->s_nxt == p->seq + 1 && fl->c_nxt == p->ack)
 		return; /* sent again */
 	if (fl->state != PD_CONN_SYN) {
-		home_let_go(fl, svc->id, svc->authority, r->f.now);
+		pd_home_let_go(fl, svc->id, svc->authority, r->f.now);
 		pd_zero(&fl->stream, sizeof(fl->stream));
 		fl->id = bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 0xff);
 		fl->unknown = PD_FRAMING_KNOWN;
@@ -718,7 +727,7 @@ static long sweep_flow(struct bpf_map *map, const struct pd_tuple *k, struct pd_
 	if (!home_claim(&fl->stream.req_busy))
 		return 0;
 	if (home_claim(&fl->stream.rep_busy)) {
-		home_let_go(fl, fl->service, fl->authority, s->now);
+		pd_home_let_go(fl, fl->service, fl->authority, s->now);
 		fl->state = PD_CONN_DEAD;
 		s->dead++;
 		WRITE_ONCE(fl->stream.rep_busy, 0);

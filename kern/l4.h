@@ -190,15 +190,12 @@ static __always_inline int pkt_read(pd_ctx *ctx, struct pkt *p, bool to_server)
 	int s = pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, p, to_server);
 	__u32 want = ctx->len < 128 ? ctx->len : 128;
 
-	if (s == PKT_OK || ctx->data_end - ctx->data >= want)
-		goto out;
-	if (bpf_skb_pull_data(ctx, want))
-		return PKT_OTHER;
-	s = pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, p, to_server);
-out:
-	if (s != PKT_OTHER && ctx->vlan_present)
-		return PKT_OPTIONS;
-	return s;
+	if (s != PKT_OK && ctx->data_end - ctx->data < want) {
+		if (bpf_skb_pull_data(ctx, want))
+			return PKT_OTHER;
+		s = pkt_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, p, to_server);
+	}
+	return s != PKT_OTHER && ctx->vlan_present ? PKT_OPTIONS : s;
 }
 #endif
 

@@ -127,6 +127,8 @@ static __always_inline void ring_request(struct pd_stream *st, struct feed *f, _
 		st->ses.opaque = 1;
 		st->ses.end = 1;
 	}
+	if (cls == PD_CLASS_READ && f->step.op)
+		flags |= PD_REQ_READ;
 	if (fill)
 		flags |= PD_REQ_FILL;
 	ring_put(st, f, cls, flags, arg);
@@ -262,8 +264,8 @@ static __always_inline bool ring_reply(struct ring_pop *r)
 	return true;
 }
 
-/* Let the grammar learn from the reply to a control, or to a command that was queued. Returns the
- * flags that still hold. */
+/* Let the session learn from a reply: of a read that it is allowed, of a control what it changed.
+ * Returns the flags that still hold. */
 static __always_inline __u8 ring_settle(struct ring_pop *r, __u32 protocol, struct wire_step *s)
 {
 	s->item_cls = r->cls;
@@ -271,6 +273,8 @@ static __always_inline __u8 ring_settle(struct ring_pop *r, __u32 protocol, stru
 	s->item_code = r->arg;
 	if (r->last && (r->cls == PD_CLASS_CONTROL || s->kind == WIRE_KIND_QUEUED))
 		proto_settle(protocol, &r->st->ses, s);
+	if ((r->flags & PD_REQ_READ) && s->kind <= WIRE_KIND_NIL)
+		r->st->ses.proven = 1;
 	return s->item_flags;
 }
 

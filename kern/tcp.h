@@ -42,6 +42,8 @@ struct decision {
 struct offer {
 	__u32 len;  /* bytes of the answer; 0 = none */
 	__u32 late; /* payload bytes at its start that were seen before */
+	__u32 fed;  /* the segment went through the connection's own framing */
+	__u32 pad;
 	__u64 now;
 	__u64 idle_limit;
 };

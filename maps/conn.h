@@ -53,16 +53,16 @@ struct pd_conn {
 	__u32 tsval;	    /* last TSval of the server, network order */
 	__u32 syn_seq;	    /* of a SYN not yet answered */
 	__u16 swin, cwin;   /* last windows, network order, unscaled */
-	__u16 syn_win;	    /* unused in data; of the SYN-ACK */
-	__u8 cws;	    /* the client's window shift */
-	__u8 syn_cws;	    /* of a SYN not yet answered */
-	__u8 state;	    /* enum pd_conn_state */
-	__u8 fins;	    /* PD_FIN_* */
-	__u8 unconf;	    /* the last forged reply is not confirmed */
-	__u8 probe;	    /* the server repeated itself: the next ACK must reach it */
+	__u16 pad1;
+	__u8 cws;     /* the client's window shift */
+	__u8 syn_cws; /* of a SYN not yet answered */
+	__u8 state;   /* enum pd_conn_state */
+	__u8 fins;    /* PD_FIN_* */
+	__u8 unconf;  /* the last forged reply is not confirmed */
+	__u8 probe;   /* the server repeated itself: the next ACK must reach it */
 	__u8 service;
-	__u8 keep; /* index of the size class of `replays`; 0 = none held */
-	__u16 mss;
+	__u8 local; /* the home hook of this host has the same connection in `flows` */
+	__u16 pad0;
 	__u32 replay; /* index into `replays` */
 	__u32 pad[2];
 	__u64 id;	   /* unique while the maps live; owner tag of a replay */

@@ -37,6 +37,7 @@ enum pd_class {
 #define PD_REQ_QUEUED  0x08 /* sent inside a transaction: takes effect later */
 #define PD_REQ_END     0x10 /* ends a transaction: everything held takes effect */
 #define PD_REQ_ALL     0x20 /* in flight in the service word, not in a slot */
+#define PD_REQ_READ    0x80 /* a cacheable read: its answer proves that the server lets it pass */
 #define PD_REQ_SLOT    0x40 /* in flight in slot `arg` */
 
 /* One outstanding request, or one further slot of it. */

@@ -60,7 +60,7 @@ make_initrd()
 name=$1
 meta=${vm_meta[$name]:-}
 [ -n "$meta" ] || usage
-vm_need qemu-system-x86_64 busybox cpio modprobe depmod xz python3 dpkg-deb flock
+vm_need qemu-system-x86_64 busybox cpio modprobe depmod xz zstd python3 dpkg-deb flock
 
 mkdir -p "$vm_cache"
 exec 9>"$vm_cache/$name.lock"

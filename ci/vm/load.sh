@@ -186,8 +186,11 @@ write_budgets()
 }
 
 for kernel in "${kernels[@]}"; do
-	[ "$kernel" = host ] || [ -n "${vm_meta[$kernel]:-}" ] || die "unknown kernel $kernel"
-	[ "$kernel" = host ] || "$top/ci/vm/fetch.sh" "$kernel" >/dev/null
+	[ "$kernel" != host ] || continue
+	[ -n "${vm_meta[$kernel]:-}" ] || die "unknown kernel $kernel"
+	"$top/ci/vm/fetch.sh" "$kernel" >/dev/null
+done
+for kernel in "${kernels[@]}"; do
 	load_on "$kernel" &
 done
 wait

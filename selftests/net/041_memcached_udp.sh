@@ -45,6 +45,16 @@ for n in range(120):
 		for y in ways:
 			same(y.get("k"), b"6", "get after incr")
 
+# everything at once, over UDP
+for n in range(5):
+	w.set("k", b"v%d" % n)
+	for y in ways:
+		same(y.get("k"), b"v%d" % n, "get")
+	same(ways[2 + n % 2].ask("flush_all"), "OK", "flush_all over UDP")
+	for y in ways:
+		same(y.get("k"), None, "get after flush_all over UDP")
+time.sleep(1.2)
+
 # an unknown source is answered by the server, and a request id comes back as it was
 w.set("hot", b"H" * 1000)
 u = McUdp("c", M4)

@@ -277,7 +277,7 @@ static inline void mc_get(struct worker *w, struct client *c, uint32_t n)
 	uint32_t i;
 
 	s->n = n;
-	put(c, pick(w, 5) ? "get" : "gets");
+	put(c, pick(w, 20) ? "get" : "gets");
 	for (i = 0; i < n; i++) {
 		/* different keys: the reply names each once */
 		s->key[i] = i ? (s->key[i - 1] + 1 + pick(w, 5)) % nkeys : read_key(w);
@@ -356,14 +356,14 @@ static inline void mc_batch(struct worker *w, struct client *c, const struct mix
 	uint32_t x = pick(w, 1000), i, n;
 	bool udp = c->type == C_MEMCACHED_UDP;
 
-	/* after one over UDP nothing is kept for a second, as the datagram may come again */
-	if (pick(w, udp ? m->flush_in * 16 : m->flush_in) == 0) {
+	/* not over UDP: the datagram may come again, so nothing is kept for a second after it */
+	if (!udp && pick(w, m->flush_in) == 0) {
 		add_step(c, ST_FLUSH, 0);
 		put(c, "flush_all\r\n");
 	} else if (pick(w, 1000) < m->reads) {
 		n = !udp && x < 6 ? 2 + pick(w, 5) : 1;
 		for (i = 0; i < n; i++)
-			mc_get(w, c, x < 40 && !(udp && udp_single) ? 2 + pick(w, 3) : 1);
+			mc_get(w, c, x < 25 && !(udp && udp_single) ? 2 + pick(w, 3) : 1);
 	} else if (x < 60 && !udp) {
 		n = 2 + pick(w, 6);
 		for (i = 0; i < n; i++)

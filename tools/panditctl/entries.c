@@ -232,7 +232,8 @@ static int print_raw(struct ctl *ctl, const Pandit__V1__GetEntryReply *reply)
 		len = e->reply.len;
 	}
 	if (same > 1)
-		fprintf(ctl->err, "panditctl: 1 of %zu entries; see them all without --raw\n", same);
+		fprintf(ctl->err, "panditctl: 1 of %zu entries; all are shown without --raw\n",
+			same);
 	return fwrite(value, 1, len, ctl->out) == len ? CTL_OK : CTL_FAILED;
 }
 
