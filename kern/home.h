@@ -13,13 +13,23 @@ enum fill_found {
 	FILL_ENDS,  /* its end is known now, its start is in the assembly */
 };
 
+/* What a datagram was found to hold. In per-CPU memory: on the stack the verifier would follow each
+ * count. */
+struct home_seen {
+	__u32 nkeys;
+	__u32 cls;  /* the largest enum pd_class */
+	__u32 held; /* its slots are out of use for the grace time */
+	__u32 pad;
+};
+
 struct home_room {
 	struct feed f;
 	struct pkt p;
 	struct pd_dgram_key dgram;
 	struct pd_parse parse; /* of a datagram */
 	struct pd_session session;
-	struct pd_fill fill;  /* of a datagram */
+	struct pd_fill fill; /* of a datagram */
+	struct home_seen seen;
 	struct pd_flow fresh; /* a new flow */
 };
 

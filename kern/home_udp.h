@@ -16,9 +16,6 @@ struct home_dgram {
 	struct home_room *r;
 	const struct pd_service *svc;
 	__u64 seed;
-	__u32 nkeys;
-	__u32 cls;
-	__u32 held; /* its slots are out of use for the grace time */
 };
 
 static long home_dgram_loop(__u32 i, void *ctx)
@@ -37,10 +34,11 @@ static long home_dgram_loop(__u32 i, void *ctx)
 	f->at = f->base + f->step.pos;
 	if (ev & WIRE_EV_KEY) {
 		l->r->parse.khash = pd_hash(&f->win, f->step.key_off, f->step.key_len, l->seed);
-		l->nkeys++;
+		l->r->seen.nkeys++;
 		if (f->step.cls == PD_CLASS_WRITE &&
-		    (l->nkeys > 1 || !(ev & WIRE_EV_DONE) || (f->step.flags & PD_REQ_NOREPLY))) {
-			l->held = 1;
+		    (l->r->seen.nkeys > 1 || !(ev & WIRE_EV_DONE) ||
+		     (f->step.flags & PD_REQ_NOREPLY))) {
+			l->r->seen.held = 1;
 			pd_slot_hold(l->svc->authority, l->r->parse.khash & (PD_SLOTS - 1),
 				     PD_WORD_BUMP, f->now);
 		}
@@ -49,16 +47,16 @@ static long home_dgram_loop(__u32 i, void *ctx)
 	if (!(ev & WIRE_EV_DONE))
 		return 0;
 	f->msgs++;
-	if (f->step.cls > l->cls)
-		l->cls = f->step.cls;
+	if (f->step.cls > l->r->seen.cls)
+		l->r->seen.cls = f->step.cls;
 	if (f->step.cls == PD_CLASS_WRITE_ALL || f->step.cls == PD_CLASS_CONTROL ||
-	    (f->step.cls == PD_CLASS_WRITE && !l->nkeys))
+	    (f->step.cls == PD_CLASS_WRITE && !l->r->seen.nkeys))
 		pd_authority_hold(l->svc->authority, PD_WORD_BUMP, f->now);
 	if (f->step.cls == PD_CLASS_WRITE_ALL && f->step.ttl_unit == WIRE_TTL_MS)
 		pd_flush_at(l->svc->authority, f->now + f->step.ttl * 1000000);
-	if (f->step.cls == PD_CLASS_WRITE && l->nkeys == 1)
+	if (f->step.cls == PD_CLASS_WRITE && l->r->seen.nkeys == 1)
 		fill_ttl(l->r->parse.khash, &f->step, f->now);
-	if (f->step.cls == PD_CLASS_READ && l->nkeys == 1 && f->msgs == 1)
+	if (f->step.cls == PD_CLASS_READ && l->r->seen.nkeys == 1 && f->msgs == 1)
 		fill_arm(&l->r->fill, f, l->svc, 0, l->r->parse.khash, l->seed);
 	return 0;
 }
@@ -106,6 +104,7 @@ static __always_inline int home_udp_request(pd_ctx *ctx, struct home_room *r,
 	__builtin_memset(&r->parse, 0, sizeof(r->parse));
 	__builtin_memset(&r->session, 0, sizeof(r->session));
 	r->fill.armed = 0;
+	__builtin_memset(&r->seen, 0, sizeof(r->seen));
 	f->step.pos = 0;
 	f->step.len = p->plen;
 	if (!p->plen || feed_begin(ctx, f, p->poff, p->plen, r->fill.ident, &no_carry) ||
@@ -122,26 +121,27 @@ static __always_inline int home_udp_request(pd_ctx *ctx, struct home_room *r,
 	if (f->bad || f->msgs != 1 || f->at + r->parse.skip != p->plen) {
 		home_unknown(svc, __LINE__);
 		pd_authority_hold(svc->authority, PD_WORD_BUMP, f->now);
-		l.cls = PD_CLASS_WRITE_ALL;
+		r->seen.cls = PD_CLASS_WRITE_ALL;
 	} else {
-		pd_verdict(svc->id, l.cls == PD_CLASS_READ	  ? PD_V_home_read
-				    : l.cls == PD_CLASS_WRITE	  ? PD_V_home_write
-				    : l.cls == PD_CLASS_WRITE_ALL ? PD_V_home_write_all
-								  : PD_V_home_other);
+		pd_verdict(svc->id, r->seen.cls == PD_CLASS_READ	? PD_V_home_read
+				    : r->seen.cls == PD_CLASS_WRITE	? PD_V_home_write
+				    : r->seen.cls == PD_CLASS_WRITE_ALL ? PD_V_home_write_all
+									: PD_V_home_other);
 	}
 	/* a server may answer several keys by several datagrams that each call themselves the only
 	 * one */
-	if (l.nkeys > 1 && l.cls == PD_CLASS_READ) {
+	if (r->seen.nkeys > 1 && r->seen.cls == PD_CLASS_READ) {
 		r->fill.armed = 0;
-		l.cls = PD_CLASS_PEEK;
+		r->seen.cls = PD_CLASS_PEEK;
 	}
-	if (l.cls == PD_CLASS_WRITE || l.cls == PD_CLASS_WRITE_ALL)
-		pd_count(svc->id, l.cls == PD_CLASS_WRITE ? PD_C_invalidations : PD_C_writes_all);
+	if (r->seen.cls == PD_CLASS_WRITE || r->seen.cls == PD_CLASS_WRITE_ALL)
+		pd_count(svc->id,
+			 r->seen.cls == PD_CLASS_WRITE ? PD_C_invalidations : PD_C_writes_all);
 	/* a write of several keys, or without a reply, has taken its slots out of use for the grace
 	 * time */
-	if (l.cls == PD_CLASS_WRITE && l.held)
-		l.cls = PD_CLASS_PEEK;
-	home_dgram_note(r, svc, k, l.cls);
+	if (r->seen.cls == PD_CLASS_WRITE && r->seen.held)
+		r->seen.cls = PD_CLASS_PEEK;
+	home_dgram_note(r, svc, k, r->seen.cls);
 	return PD_NEXT;
 }
 
