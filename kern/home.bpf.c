@@ -217,7 +217,8 @@ static __always_inline void home_feed_request(pd_ctx *ctx, struct home_room *r, 
 	WRITE_ONCE(st->tail, f->tail);
 	if (f->bad) {
 		home_lost(fl, &st->rep_busy, svc, p, f->now);
-		pd_verdict(svc->id, PD_V_home_unknown);
+		pd_count(svc->id, PD_C_unknown);
+		pd_verdict(svc->id, PD_V_pass_malformed);
 	} else if (f->seen & (1 << PD_CLASS_WRITE_ALL)) {
 		pd_verdict(svc->id, PD_V_home_write_all);
 	} else if (f->seen & (1 << PD_CLASS_WRITE)) {

@@ -168,8 +168,12 @@ static int load_whole(const char *path)
 	}
 	if (!count)
 		r = -ENOENT;
-	else if (bpf_object__load(object))
+	else
+		r = bpf_object__load(object);
+	if (r && count) {
+		complain("whole", -r);
 		r = -EAGAIN;
+	}
 	log = logs;
 	if (!r)
 		bpf_object__for_each_program(program, object) {
