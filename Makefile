@@ -132,7 +132,7 @@ $(O):
 tools: $(BENCH)
 
 # Help, completion and man pages from the same table.
-$(BIN)/gen-docs: tools/gen/gen.c tools/panditctl/verbs.def
+$(BIN)/gen-docs: tools/gen/gen.c tools/panditctl/verbs.def $(B)/gen/protocols.def
 	@mkdir -p $(@D) $(O)
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -MF $(O)/gen.d $< -o $@
 DOCS := $(B)/docs/panditctl.1 $(B)/docs/panditctl.bash
@@ -236,7 +236,7 @@ demo:
 bench:
 	@ci/deps build bench
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) all
-	@tools/bench/bench.sh
+	@tools/bench/bench.sh; s=$$?; ci/readme; exit $$s
 
 ## fuzz: fuzz each grammar for FUZZ_SECONDS (60)
 fuzz: test-fuzz

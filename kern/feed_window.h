@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* feed_window() itself: part of XDP programs, and the body of the global function that TC programs share. */
+/* feed_window(): part of XDP programs, and the body of the function that TC programs share. */
 #ifndef PD_KERN_FEED_WINDOW_H
 #define PD_KERN_FEED_WINDOW_H
 

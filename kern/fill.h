@@ -179,7 +179,8 @@ static __always_inline void fill_ttl(__u64 khash, const struct wire_step *s, __u
 static __always_inline void fill_off(struct pd_fill *fi, __u64 id)
 {
 	if (fi->armed == PD_FILL_PART || fi->armed == PD_FILL_TAIL) {
-		struct pd_assembly *a = bpf_map_lookup_elem(&assemblies, &fi->assembly);
+		__u32 index = fi->assembly; /* 6.1 takes no key from an argument */
+		struct pd_assembly *a = bpf_map_lookup_elem(&assemblies, &index);
 
 		if (a)
 			__sync_val_compare_and_swap(&a->owner, id, 0);

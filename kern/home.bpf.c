@@ -28,11 +28,12 @@ static long home_drop_loop(__u32 i, void *ctx)
 int pd_home_let_go(struct pd_flow *fl, __u32 service, __u32 authority, __u64 now)
 {
 	struct ring_pop r = {.authority = authority, .words = 1};
-	struct pd_stream *st = fl ? &fl->stream : NULL;
+	struct pd_stream *st;
 	bool any;
 
 	if (!fl)
 		return 0;
+	st = &fl->stream;
 	r.st = st;
 	any = !ring_empty(st) || st->nheld || st->held_all;
 
