@@ -210,6 +210,8 @@ static __always_inline __u32 client_feed(pd_ctx *ctx, struct client_room *r, str
 	f->tail = st->tail;
 	f->verdict = client_session(st, svc, set);
 	f->all_hit = !f->verdict;
+	if (f->all_hit)
+		f->now = bpf_ktime_get_boot_ns(); /* ages are exact */
 	if (feed_begin(ctx, f, p->poff + late, p->plen - late, st->carry, &st->carry_len) ||
 	    bpf_loop(FEED_TOKENS, client_request_loop, &l, 0) == FEED_TOKENS)
 		f->bad = 1;
@@ -427,7 +429,7 @@ static __always_inline int client_tcp_request(pd_ctx *ctx, struct client_room *r
 		pd_verdict(svc->id, PD_V_pass_untracked);
 		return PD_NEXT;
 	}
-	r->f.now = p->plen ? bpf_ktime_get_boot_ns() : pd_now_coarse();
+	r->f.now = pd_now_coarse();
 	c->seen = r->f.now;
 	if (!p->plen)
 		return client_bare(ctx, r, c, svc, p);

@@ -140,6 +140,7 @@ static __always_inline __u32 client_feed_local(pd_ctx *ctx, struct client_room *
 	__builtin_memset(&r->parse, 0, sizeof(r->parse));
 	f->verdict = 0;
 	f->all_hit = 1;
+	f->now = bpf_ktime_get_boot_ns(); /* ages are exact */
 	if (feed_begin(ctx, f, p->poff, p->plen, r->headers.b, &no_carry)) {
 		f->all_hit = 0;
 		return PD_V_pass_truncated;

@@ -34,8 +34,9 @@ static __always_inline __u32 pd_len(pd_ctx *ctx)
 }
 
 /* Bytes the packet may grow by on this interface: a TC program may grow any packet. */
-static __always_inline __u32 pd_room(const struct pd_interface *i)
+static __always_inline __u32 pd_room(pd_ctx *ctx, const struct pd_interface *i)
 {
+	(void)ctx;
 	(void)i;
 	return PD_ANSWER_MAX;
 }

@@ -39,7 +39,12 @@ int edge_client(struct xdp_md *ctx)
 		pd_verdict(svc->id, why);
 		return XDP_DROP;
 	}
-	return XDP_PASS; /* TC looks at it next, and counts it */
+	if (!(i->flags & PD_SIDE_CLIENT)) { /* else TC looks at it next, and counts it */
+		if (why < PD_V_pass_write && why != PD_V_miss_off)
+			pd_count(svc->id, PD_C_misses);
+		pd_verdict(svc->id, why);
+	}
+	return XDP_PASS;
 }
 
 char LICENSE[] SEC("license") = "GPL";

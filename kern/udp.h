@@ -147,18 +147,64 @@ static __always_inline __u32 udp_find(pd_ctx *ctx, struct udp_room *r, const str
 	return 0;
 }
 
-/* Turn the request into the answer in r->ans. 0, or -1: spoilt. */
-static __always_inline int udp_build(pd_ctx *ctx, struct udp_room *r)
+/* What the checksum of a request is, and so what that of its answer must be. */
+enum udp_sum {
+	UDP_SUM_FULL = 0, /* right, or absent */
+	UDP_SUM_PARTIAL,  /* of the pseudo-header only: a device is to finish it */
+	UDP_SUM_BAD,	  /* neither: not for us to answer */
+};
+
+#ifdef PD_CTX_SKB
+static __always_inline enum udp_sum udp_sum(pd_ctx *ctx, struct udp_room *r)
+{
+	(void)r;
+	return pd_csum_partial(ctx) ? UDP_SUM_PARTIAL : UDP_SUM_FULL;
+}
+#else
+/*
+ * XDP sees no such mark, but generic XDP gives the packet back with the mark
+ * still on it, and whichever device finishes the checksum would spoil a full
+ * one. So the packet itself is asked. The one in 65,536 that could be either
+ * goes on to TC.
+ */
+static __always_inline enum udp_sum udp_sum(pd_ctx *ctx, struct udp_room *r)
+{
+	__u8 *ip = r->headers.b + ETH_HLEN, *u = ip + (r->p.v6 ? 40 : 20), *b = r->f.win.b;
+	__u64 sum = r->p.v6 ? sum_bytes(ip + 8, 32) : sum_bytes(ip + 12, 8);
+	__u32 n = r->p.plen, rest;
+	bool full, partial;
+
+	(void)ctx;
+	if (!get16(u + 6))
+		return r->p.v6 ? UDP_SUM_BAD : UDP_SUM_FULL;
+	LIM(n, FEED_LOAD, return UDP_SUM_BAD);
+	put32(b + n, 0); /* the window is longer; bpf_csum_diff() takes whole words, 512 bytes at most */
+	sum += bpf_htons(IPPROTO_UDP) + get16(u + 4);
+	partial = csum_fold32(sum) == get16(u + 6);
+	rest = n > 512 ? n - 512 : 0;
+	n = ((n > 512 ? 512 : n) + 3) & ~3U;
+	LIM(n, 512, return UDP_SUM_BAD);
+	sum += sum_bytes(u, 8) + (__u32)bpf_csum_diff(0, 0, (void *)b, n, 0);
+	if (rest) {
+		rest = (rest + 3) & ~3U;
+		LIM(rest, 512, return UDP_SUM_BAD);
+		sum += (__u32)bpf_csum_diff(0, 0, (void *)(b + 512), rest, 0);
+	}
+	full = csum_fold32(sum) == 0xffff;
+	return full == partial ? UDP_SUM_BAD : full ? UDP_SUM_FULL : UDP_SUM_PARTIAL;
+}
+#endif
+
+/* Write the answer in r->ans over the request, whose headers are in r->headers and whose length is
+ * right already. 0, or -1: spoilt. */
+static __always_inline int udp_build(pd_ctx *ctx, struct udp_room *r, bool partial)
 {
 	__u32 n = r->f.ans_len, hl = r->p.poff, l4len = 8 + n;
-	bool partial = pd_csum_partial(ctx);
 	struct headers *hd = &r->headers;
 	__u64 sum;
 	__u8 *u;
 
 	LIM(hl, HEADERS_MAX, return -1);
-	if (pd_load(ctx, 0, hd->b, hl) || pd_resize(ctx, hl + n))
-		return -1;
 	if (r->p.v6) {
 		u = hd->b + 54;
 		l3_swap(hd->b, true);
@@ -183,22 +229,42 @@ static __always_inline int udp_build(pd_ctx *ctx, struct udp_room *r)
 	return pd_store(ctx, hl, r->ans.b, n) ? -1 : 0;
 }
 
+/* Can the answer in r->ans go out as one packet in the place of the request? 0 or a verdict. */
+static __always_inline __u32 udp_fits(pd_ctx *ctx, struct udp_room *r, const struct pd_interface *i)
+{
+	__u32 n = r->f.ans_len, hl = r->p.poff, len = hl + n, have = pd_len(ctx);
+
+	/* A short frame may be padded: there can be more of it than of the packet. */
+	if (!r->p.plain || have < hl + r->p.plen)
+		return PD_V_miss_headers;
+	if (n > UDP_REPLY_MAX || len - ETH_HLEN > i->mtu)
+		return PD_V_miss_large;
+	if (len > have && len - have > pd_room(ctx, i))
+		return PD_V_miss_large;
+	LIM(hl, HEADERS_MAX, return PD_V_miss_headers);
+	return pd_load(ctx, 0, r->headers.b, hl) ? PD_V_miss_headers : 0;
+}
+
 /* Answer the datagram: 0 = it is the answer now; else a verdict, and (but for drop_forge) it is
  * untouched. */
 static __always_inline __u32 udp_answer(pd_ctx *ctx, struct udp_room *r,
 					const struct pd_service *svc, const struct pd_interface *i)
 {
 	__u32 why = udp_find(ctx, r, svc), n = r->f.ans_len;
+	enum udp_sum sum;
 
+	if (!why)
+		why = udp_fits(ctx, r, i);
 	if (why)
 		return why;
-	if (!r->p.plain || pd_len(ctx) != r->p.poff + r->p.plen)
-		return PD_V_miss_headers;
-	if (n > UDP_REPLY_MAX || (n > r->p.plen && n - r->p.plen > pd_room(i)))
-		return PD_V_miss_large;
+	sum = udp_sum(ctx, r);
+	if (sum == UDP_SUM_BAD)
+		return PD_V_pass_malformed;
 	if (!udp_source(svc, &r->p, n, r->f.now))
 		return PD_V_miss_source;
-	if (udp_build(ctx, r))
+	if (pd_resize(ctx, r->p.poff + n))
+		return PD_V_miss_large;
+	if (udp_build(ctx, r, sum == UDP_SUM_PARTIAL))
 		return PD_V_drop_forge;
 	pd_hits_add(svc->authority, pd_count_hits(svc->id, 1), 1);
 	pd_count_by(svc->id, PD_C_reply_bytes, n);

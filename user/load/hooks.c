@@ -210,62 +210,118 @@ static uint32_t xdp_flag(enum pd_xdp_mode mode)
 	return mode == PD_XDP_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
 }
 
-static uint32_t xdp_attached(uint32_t ifindex, enum pd_xdp_mode *ret_mode)
+void pd_load_edge(const struct pd_load *load, uint32_t ifindex, struct pd_edge *ret)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, q);
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
 
-	*ret_mode = PD_XDP_NONE;
+	*ret = (struct pd_edge){0};
 	if (bpf_xdp_query((int)ifindex, 0, &q) < 0)
-		return 0;
+		return;
 	if (q.drv_prog_id)
-		*ret_mode = PD_XDP_NATIVE;
+		ret->mode = PD_XDP_NATIVE;
 	else if (q.skb_prog_id)
-		*ret_mode = PD_XDP_GENERIC;
-	return q.drv_prog_id ? q.drv_prog_id : q.skb_prog_id;
+		ret->mode = PD_XDP_GENERIC;
+	ret->prog_id = q.drv_prog_id   ? q.drv_prog_id
+		       : q.skb_prog_id ? q.skb_prog_id
+				       : q.hw_prog_id;
+	if (!ret->prog_id)
+		return;
+	ret->ours = program_is_ours(load, ret->prog_id);
+
+	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(ret->prog_id);
+
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+		snprintf(ret->name, sizeof(ret->name), "%s", info.name);
+}
+
+/* Never over a program that came meanwhile: @old is what may be replaced; 0 = nothing. */
+static int put_edge(struct pd_load *load, uint32_t ifindex, enum pd_xdp_mode mode, uint32_t old)
+{
+	_cleanup_close_ int old_fd = old ? bpf_prog_get_fd_by_id(old) : -1;
+	LIBBPF_OPTS(bpf_xdp_attach_opts, o, .old_prog_fd = old_fd);
+	uint32_t flags = xdp_flag(mode);
+
+	if (old && old_fd < 0)
+		return -ESTALE;
+	pd_libbpf_log_start();
+	return bpf_xdp_attach((int)ifindex, load->prog_fds[PD_PROG_EDGE_CLIENT],
+			      old ? flags : flags | XDP_FLAGS_UPDATE_IF_NOEXIST, old ? &o : NULL);
+}
+
+/* "Kernel error message: TEXT", if the driver gave a text. */
+static void note_refusal(struct pd_load *load, int err)
+{
+	static const char prefix[] = "Kernel error message: ";
+	const char *said = pd_libbpf_log_reason();
+
+	if (!strncmp(said, prefix, sizeof(prefix) - 1))
+		snprintf(load->edge_refusal, sizeof(load->edge_refusal), "%.120s",
+			 said + sizeof(prefix) - 1);
+	else
+		snprintf(load->edge_refusal, sizeof(load->edge_refusal), "%s", strerror(-err));
+}
+
+const char *pd_load_edge_refusal(const struct pd_load *load)
+{
+	return load->edge_refusal;
+}
+
+static int edge_busy(const char *ifname, const struct pd_edge *now, struct pd_fault *f)
+{
+	char hint[160];
+
+	snprintf(hint, sizeof(hint),
+		 "take it off (`ip link set dev %s xdp off`), or attach %s without the side edge",
+		 ifname, ifname);
+	return pd_fail(f, -EBUSY, hint, "%s: another XDP program is attached: id %u%s%s", ifname,
+		       now->prog_id, now->name[0] ? ", " : "", now->name);
 }
 
 int pd_load_attach_edge(struct pd_load *load, uint32_t ifindex, const char *ifname,
 			enum pd_xdp_mode want, enum pd_xdp_mode *ret_mode, struct pd_fault *f)
 {
-	int fd = load->prog_fds[PD_PROG_EDGE_CLIENT], err;
-	enum pd_xdp_mode mode;
-	uint32_t id;
+	struct pd_edge now;
+	int err;
 
-	if (fd < 0)
-		return pd_fail(f, -ENOENT, NULL, "%s: this kernel runs no edge_client", ifname);
+	load->edge_refusal[0] = '\0';
+	if (load->prog_fds[PD_PROG_EDGE_CLIENT] < 0)
+		return pd_fail(f, -ENOENT, "attach it without the side edge",
+			       "%s: this kernel refused edge_client", ifname);
 	pd_libbpf_log_start();
-	id = xdp_attached(ifindex, &mode);
-	if (id && !program_is_ours(load, id))
-		return pd_fail(f, -EBUSY, "detach it first",
-			       "%s: another XDP program (id %u) is attached", ifname, id);
-	if (id && want != PD_XDP_NONE && want != mode)
-		bpf_xdp_detach((int)ifindex, xdp_flag(mode), NULL);
-	if (id && want == PD_XDP_NONE)
-		want = mode;
-	mode = want == PD_XDP_NONE ? PD_XDP_NATIVE : want;
-	err = bpf_xdp_attach((int)ifindex, fd, xdp_flag(mode), NULL);
+	pd_load_edge(load, ifindex, &now);
+	if (now.prog_id && !now.ours)
+		return edge_busy(ifname, &now, f);
+	if (now.prog_id && want == PD_XDP_NONE)
+		want = now.mode;
+	if (now.prog_id && want != now.mode) {
+		bpf_xdp_detach((int)ifindex, xdp_flag(now.mode), NULL);
+		now.prog_id = 0;
+	}
+	*ret_mode = want == PD_XDP_NONE ? PD_XDP_NATIVE : want;
+	err = put_edge(load, ifindex, *ret_mode, now.prog_id);
 	if (err && want == PD_XDP_NONE) {
-		mode = PD_XDP_GENERIC;
-		err = bpf_xdp_attach((int)ifindex, fd, xdp_flag(mode), NULL);
+		note_refusal(load, err);
+		*ret_mode = PD_XDP_GENERIC;
+		err = put_edge(load, ifindex, *ret_mode, 0);
 	}
 	if (err)
-		return pd_fail(f, err, NULL, "%s: cannot attach edge_client: %s", ifname,
-			       strerror(-err));
-	*ret_mode = mode;
+		return pd_fail(f, err, "run `panditctl doctor`, or attach it without the side edge",
+			       "%s: cannot attach edge_client: %s", ifname, strerror(-err));
 	return 0;
 }
 
 int pd_load_detach_edge(struct pd_load *load, uint32_t ifindex, struct pd_fault *f)
 {
-	enum pd_xdp_mode mode;
-	uint32_t id;
+	struct pd_edge now;
 	int err;
 
 	pd_libbpf_log_start();
-	id = xdp_attached(ifindex, &mode);
-	if (!id || !program_is_ours(load, id))
+	pd_load_edge(load, ifindex, &now);
+	if (!now.ours)
 		return 0;
-	err = bpf_xdp_detach((int)ifindex, xdp_flag(mode), NULL);
+	err = bpf_xdp_detach((int)ifindex, xdp_flag(now.mode), NULL);
 	if (err && err != -ENODEV)
 		return pd_fail(f, err, NULL, "cannot detach edge_client from interface %u: %s",
 			       ifindex, strerror(-err));

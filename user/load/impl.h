@@ -64,6 +64,7 @@ struct pd_load {
 	void *event_arg;
 	char **problems;
 	size_t nproblems;
+	char edge_refusal[128];
 };
 
 static inline void pd_cleanup_load(struct pd_load **load)

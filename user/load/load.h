@@ -147,10 +147,29 @@ enum pd_xdp_mode {
 	PD_XDP_NATIVE,
 };
 
-/* The edge program. PD_XDP_NONE: whichever works, native first. A program of somebody else: -EBUSY.
+/* What runs at the XDP hook of an interface. */
+struct pd_edge {
+	uint32_t prog_id; /* 0 = nothing */
+	bool ours;
+	enum pd_xdp_mode mode; /* PD_XDP_NONE also for a program in the device itself */
+	char name[16];	       /* of the program */
+};
+void pd_load_edge(const struct pd_load *load, uint32_t ifindex, struct pd_edge *ret);
+
+/*
+ * The edge program. @want PD_XDP_NONE: as it is attached already, else
+ * whichever works, native first. Ours is replaced in place, but for a change
+ * of mode, which the kernel allows only by way of none. A program of somebody
+ * else: -EBUSY, and it stays.
  */
 int pd_load_attach_edge(struct pd_load *load, uint32_t ifindex, const char *ifname,
 			enum pd_xdp_mode want, enum pd_xdp_mode *ret_mode, struct pd_fault *f);
+
+/* Why the last pd_load_attach_edge() did not come to native: what the driver said; "" = it was not
+ * asked. */
+const char *pd_load_edge_refusal(const struct pd_load *load);
+
+/* Take the edge program off if it is ours. */
 int pd_load_detach_edge(struct pd_load *load, uint32_t ifindex, struct pd_fault *f);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <net/if_arp.h>
 #include <netlink/errno.h>
 #include <netlink/netlink.h>
 #include <netlink/route/classifier.h>
@@ -138,6 +139,7 @@ static void fill_link(struct rtnl_link *l, struct pd_link *ret)
 		.mtu = rtnl_link_get_mtu(l),
 		.up = rtnl_link_get_flags(l) & IFF_UP,
 		.loopback = rtnl_link_get_flags(l) & IFF_LOOPBACK,
+		.ethernet = rtnl_link_get_arptype(l) == ARPHRD_ETHER,
 	};
 	snprintf(ret->name, sizeof(ret->name), "%s", rtnl_link_get_name(l));
 	snprintf(ret->kind, sizeof(ret->kind), "%s", kind ? kind : "");

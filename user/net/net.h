@@ -24,6 +24,7 @@ struct pd_link {
 	char kind[16]; /* "veth", "bridge", ...; "" for devices without one */
 	bool up;
 	bool loopback;
+	bool ethernet;	     /* its frames begin with an Ethernet header */
 	bool peer_elsewhere; /* a veth whose peer is in another namespace */
 };
 

@@ -60,6 +60,9 @@ struct pd_iface {
 	bool draining;
 	bool peer;
 	bool veth;
+	bool ethernet;
+	bool edge_lost; /* somebody took our XDP program off after it was attached */
+	enum pd_xdp_mode xdp;
 	char mode[24];
 	char reason[PD_REASON_LEN];
 	struct pd_fault fault; /* why it could not be attached; empty = it could */

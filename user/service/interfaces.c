@@ -8,6 +8,8 @@
 
 #include "user/service/host_impl.h"
 
+#define XDP_ROOM 1400 /* no UDP answer is longer */
+
 struct pd_iface *pd_iface_find(struct pd_host *h, const char *name)
 {
 	for (size_t i = 0; i < h->nifaces; i++)
@@ -78,9 +80,9 @@ int pd_iface_write(struct pd_host *h, const struct pd_iface *i)
 	/* While draining nothing is answered through it; translation goes on. */
 	if (i->draining)
 		row.flags &= ~(PD_SIDE_CLIENT | PD_SIDE_EDGE);
-	/* Generic XDP runs on a packet whose buffer has at least this much behind it. */
+	/* What a packet may really grow by is found in its own buffer, one by one. */
 	if (i->sides & PD_SIDE_EDGE)
-		row.xdp_room = strstr(i->mode, "native") ? 1024 : 256;
+		row.xdp_room = XDP_ROOM;
 	return pd_load_set_interface(h->load, i->ifindex, &row);
 }
 

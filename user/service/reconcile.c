@@ -74,7 +74,8 @@ static void lose(struct pd_host *h, struct pd_iface *i)
 	}
 	pd_log_warn("%s: the interface has gone", i->name);
 	i->ifindex = i->sides = 0;
-	i->current = false;
+	i->current = i->edge_lost = false;
+	i->xdp = PD_XDP_NONE;
 	i->fault.message[0] = '\0';
 	snprintf(i->mode, sizeof(i->mode), "absent");
 	set_text(i->reason, "there is no such interface now");
@@ -91,6 +92,7 @@ static void meet(struct pd_host *h, struct pd_iface *i, const struct pd_link *li
 	}
 	i->veth = !strcmp(link->kind, "veth");
 	i->peer = link->peer_elsewhere;
+	i->ethernet = link->ethernet;
 	if (i->mtu != link->mtu && i->current) {
 		i->mtu = link->mtu;
 		pd_iface_write(h, i);
@@ -254,37 +256,76 @@ static uint32_t wanted_sides(const struct pd_iface *i)
 	return i->sides ? i->sides : PD_SIDE_CLIENT;
 }
 
-static void describe(struct pd_iface *i, uint32_t sides, enum pd_xdp_mode xdp)
+static void describe_edge(const struct pd_host *h, const struct pd_iface *i, char *buf, size_t len)
+{
+	const char *refusal = pd_load_edge_refusal(h->load);
+	const char *why = i->xdp == PD_XDP_NATIVE ? "native"
+			  : i->veth ? "generic (native can grow no packet on a veth)"
+				    : "generic";
+	const char *rest = i->sides & PD_SIDE_CLIENT
+				   ? "tc answers"
+				   : "the server answers (no client side here)";
+
+	snprintf(buf, len, "; XDP %s%s%s%s: UDP hits that fit the packet's buffer, else %s", why,
+		 *refusal ? " (native refused: " : "", refusal, *refusal ? ")" : "", rest);
+}
+
+static void describe(const struct pd_host *h, struct pd_iface *i)
 {
 	const char *side = i->forced ? "as asked for"
 			   : i->home ? "the route to an authority leads here"
 				     : "no route to an authority leads here";
 	const char *tc = i->peer ? "its peer is in another namespace: answers go straight there"
 				 : "answers go out by the interface itself";
+	const char *tc_mode = !(i->sides & (PD_SIDE_CLIENT | PD_SIDE_HOME)) ? ""
+			      : i->peer					    ? "tc-peer"
+									    : "tc";
+	char edge[256] = "";
 
-	snprintf(i->mode, sizeof(i->mode), "%s%s", i->peer ? "tc-peer" : "tc",
-		 xdp == PD_XDP_NATIVE	 ? "+xdp-native"
-		 : xdp == PD_XDP_GENERIC ? "+xdp-generic"
-					 : "");
-	snprintf(i->reason, sizeof(i->reason), "%s%s%s%s", side, sides & PD_SIDE_CLIENT ? "; " : "",
-		 sides & PD_SIDE_CLIENT ? tc : "",
-		 xdp == PD_XDP_GENERIC ? "; XDP by the generic path, which can grow packets" : "");
+	if (i->xdp != PD_XDP_NONE)
+		describe_edge(h, i, edge, sizeof(edge));
+	snprintf(i->mode, sizeof(i->mode), "%s%s%s", tc_mode,
+		 *tc_mode && i->xdp != PD_XDP_NONE ? "+" : "",
+		 i->xdp == PD_XDP_NATIVE    ? "xdp-native"
+		 : i->xdp == PD_XDP_GENERIC ? "xdp-generic"
+					    : "");
+	snprintf(i->reason, sizeof(i->reason), "%s%s%s%s", side,
+		 i->sides & PD_SIDE_CLIENT ? "; " : "", i->sides & PD_SIDE_CLIENT ? tc : "", edge);
+}
+
+/* Choose the mode and attach. Native on a veth grows no packet, and what it sends back is lost
+ * without an XDP program on the peer. */
+static int attach_edge(struct pd_host *h, struct pd_iface *i, struct pd_fault *f)
+{
+	struct pd_edge now;
+
+	pd_load_edge(h->load, i->ifindex, &now);
+	if (i->veth && now.ours && now.mode == PD_XDP_NATIVE)
+		pd_log_warn("%s: edge_client was attached in native mode, which answers nothing "
+			    "on a veth: changing it to generic",
+			    i->name);
+	return pd_load_attach_edge(h->load, i->ifindex, i->name,
+				   i->veth ? PD_XDP_GENERIC : PD_XDP_NONE, &i->xdp, f);
 }
 
 static int attach_one(struct pd_host *h, struct pd_iface *i, uint32_t sides, struct pd_fault *f)
 {
-	enum pd_xdp_mode xdp = PD_XDP_NONE;
-	int err = pd_load_attach(h->load, i->ifindex, i->name, sides, f);
+	int err;
 
-	/* Native XDP on a veth can grow no packet and turns TSO off. */
-	if (!err && sides & PD_SIDE_EDGE)
-		err = pd_load_attach_edge(h->load, i->ifindex, i->name,
-					  i->veth ? PD_XDP_GENERIC : PD_XDP_NONE, &xdp, f);
+	if (!i->ethernet)
+		return pd_fail(f, -EOPNOTSUPP, "attach the interface below or behind it",
+			       "%s: its packets have no Ethernet header", i->name);
+	err = pd_load_attach(h->load, i->ifindex, i->name, sides, f);
+	i->xdp = PD_XDP_NONE;
+	if (!err)
+		err = sides & PD_SIDE_EDGE ? attach_edge(h, i, f)
+					   : pd_load_detach_edge(h->load, i->ifindex, f);
 	if (err)
 		return err;
-	describe(i, sides, xdp);
+	i->edge_lost = false;
 	i->sides = sides;
 	i->current = true;
+	describe(h, i);
 	err = pd_iface_write(h, i);
 	return err ? pd_fail(f, err, NULL, "%s: cannot write its row: %s", i->name, strerror(-err))
 		   : 0;
@@ -306,8 +347,42 @@ static void drop_client(struct pd_host *h, struct pd_iface *i)
 	    pd_load_detach(h->load, i->ifindex, PD_SIDE_CLIENT, NULL))
 		i->sides |= PD_SIDE_CLIENT;
 	pd_load_set_answer(h->load, true);
-	describe(i, i->sides, PD_XDP_NONE);
+	describe(h, i);
 	pd_iface_write(h, i);
+}
+
+/*
+ * What XDP does on an interface that is attached: it is no longer wanted, or
+ * somebody else has put another program in the place of ours. TC goes on
+ * answering without it. Returns the sides to be attached now.
+ */
+static uint32_t settle_edge(struct pd_host *h, struct pd_iface *i, uint32_t sides)
+{
+	struct pd_edge now;
+
+	if (!i->current || !((sides | i->sides) & PD_SIDE_EDGE))
+		return sides;
+	pd_load_edge(h->load, i->ifindex, &now);
+	if (i->sides & PD_SIDE_EDGE && sides & PD_SIDE_EDGE && now.ours && now.mode == i->xdp)
+		return sides;
+	if (i->sides & PD_SIDE_EDGE) {
+		i->sides &= ~PD_SIDE_EDGE;
+		i->xdp = PD_XDP_NONE;
+		i->edge_lost = sides & PD_SIDE_EDGE;
+		if (!i->edge_lost)
+			pd_load_detach_edge(h->load, i->ifindex, NULL);
+		describe(h, i);
+		pd_iface_write(h, i);
+		pd_log_warn("%s: no UDP hits from XDP any more: %s", i->name,
+			    i->edge_lost ? "somebody took our program off" : "no longer asked for");
+	}
+	if (i->edge_lost && now.prog_id && !now.ours) {
+		snprintf(i->reason, sizeof(i->reason),
+			 "no UDP hits from XDP: program id %u took the place of ours; tc answers",
+			 now.prog_id);
+		sides &= ~PD_SIDE_EDGE;
+	}
+	return sides;
 }
 
 static void attach(struct pd_host *h, struct pd_iface *i, bool homes)
@@ -318,6 +393,7 @@ static void attach(struct pd_host *h, struct pd_iface *i, bool homes)
 
 	if (!i->ifindex || i->excluded || i->draining || homes != !!(sides & PD_SIDE_HOME))
 		return;
+	sides = settle_edge(h, i, sides);
 	if (i->current && !(sides & ~i->sides))
 		return;
 	if (attach_one(h, i, sides | i->sides, &f)) {
