@@ -72,17 +72,20 @@ static __always_inline void ring_beyond(struct pd_stream *st, struct feed *f, __
 					bool words)
 {
 	__u8 cls = f->step.cls;
+	bool write = cls == PD_CLASS_WRITE || cls == PD_CLASS_WRITE_ALL ||
+		     (f->step.flags & PD_REQ_END);
 
 	if (cls == PD_CLASS_CONTROL)
 		st->ses.end = 1;
+	if (write && (f->step.flags & PD_REQ_QUEUED))
+		st->over_queued = 1;
 	if (f->step.flags & PD_REQ_NOREPLY) {
 		if (words)
 			pd_authority_hold(authority, PD_WORD_BUMP, f->now);
 		return;
 	}
 	__sync_fetch_and_add(&st->over, 1);
-	if (!words || (cls != PD_CLASS_WRITE && cls != PD_CLASS_WRITE_ALL) ||
-	    READ_ONCE(st->over_word))
+	if (!words || !write || READ_ONCE(st->over_word))
 		return;
 	WRITE_ONCE(st->over_word, 1);
 	pd_authority_add(authority, PD_WORD_BEGIN);
@@ -111,6 +114,13 @@ static __always_inline void ring_request(struct pd_stream *st, struct feed *f, _
 	}
 	if (p->nkeys & PD_NKEYS_ALL)
 		flags |= PD_REQ_ALL;
+	if ((flags & PD_REQ_END) && st->over_queued) {
+		if (words) {
+			pd_authority_add(authority, PD_WORD_BEGIN);
+			flags |= PD_REQ_ALL;
+		}
+		st->over_queued = 0;
+	}
 	if (words && (p->nkeys & PD_NKEYS_SLOT)) {
 		flags |= PD_REQ_SLOT;
 		arg = p->slot;
