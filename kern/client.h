@@ -36,7 +36,8 @@ static __always_inline __u32 client_session(const struct pd_stream *st,
 		return PD_V_miss_off;
 	if (st->ses.block || st->ses.end || st->ses.opaque || !st->ses.known)
 		return PD_V_miss_session;
-	if (!ring_empty(st) || st->rep.skip || st->rep.left || st->rep.phase || st->rep_carry_len)
+	if (!ring_empty(st) || READ_ONCE(st->rep_busy) || st->rep.skip || st->rep.left ||
+	    st->rep.phase || st->rep_carry_len)
 		return PD_V_miss_pending;
 	if (!st->ses.proven)
 		return PD_V_miss_unproven;
@@ -129,12 +130,17 @@ static __always_inline __u32 client_feed_local(pd_ctx *ctx, struct client_room *
 		return PD_V_miss_off;
 	if (fl->unknown)
 		return PD_V_miss_session;
-	if (READ_ONCE(fl->c_nxt) != p->seq - c->sum_n || READ_ONCE(fl->s_nxt) != c->s_nxt)
+	/* c_nxt moves after a request is in the ring, s_nxt after a reply has left it: the one is
+	 * read before, the other after the ring */
+	if (READ_ONCE(fl->c_nxt) != p->seq - c->sum_n)
 		return PD_V_miss_pending;
 	barrier();
 	why = client_session(&fl->stream, svc, set);
 	if (why)
 		return why;
+	barrier();
+	if (READ_ONCE(fl->s_nxt) != c->s_nxt)
+		return PD_V_miss_pending;
 	l.seed = set->seed;
 	l.ses = &fl->stream.ses;
 	__builtin_memset(&r->parse, 0, sizeof(r->parse));

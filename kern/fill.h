@@ -61,7 +61,8 @@ static __always_inline bool fill_arm(struct pd_fill *fi, struct feed *f,
 	__u32 len = f->step.ident_len;
 	__u64 ih = khash;
 
-	if (!s || !a || !f->step.op || !len || len > PD_IDENT_MAX || fi->armed > PD_FILL_WAIT)
+	if (!s || !a || !f->step.op || !len || len > PD_IDENT_MAX ||
+	    READ_ONCE(fi->armed) != PD_FILL_OFF)
 		return false;
 	pd_flush_due(a, f->now);
 	fi->word = READ_ONCE(s->word);
@@ -110,7 +111,7 @@ static __always_inline bool fill_arm_many(struct pd_fill *fi, const struct feed 
 {
 	struct pd_authority *a = pd_authority_of(svc->authority);
 
-	if (!a || !f->step.op || nkeys > PD_FILL_KEYS || fi->armed > PD_FILL_WAIT)
+	if (!a || !f->step.op || nkeys > PD_FILL_KEYS || READ_ONCE(fi->armed) != PD_FILL_OFF)
 		return false;
 	pd_flush_due(a, f->now);
 	fi->epoch = READ_ONCE(a->word);
@@ -185,7 +186,8 @@ static __always_inline void fill_off(struct pd_fill *fi, __u64 id)
 		if (a)
 			__sync_val_compare_and_swap(&a->owner, id, 0);
 	}
-	fi->armed = PD_FILL_OFF;
+	barrier();
+	WRITE_ONCE(fi->armed, PD_FILL_OFF); /* last: the request direction may arm it again */
 }
 
 #define ASSEMBLY_GIVE_UP 30000000000ULL

@@ -34,7 +34,7 @@ static __always_inline bool hit_is(const struct pd_entry *e, const struct feed *
 	const struct wanted *w = &f->want;
 
 	return e->realm == w->realm && e->op == w->op && e->ident_len == w->ident_len &&
-	       e->service == w->service &&
+	       e->key_len == f->step.key_len && e->service == w->service &&
 	       pd_ident_same(&f->win, f->step.ident_off, w->ident_len, (const void *)(e + 1));
 }
 

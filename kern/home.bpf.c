@@ -8,107 +8,10 @@
  */
 #include "ctx_skb.h"
 #include "home.h"
+#include "home_flow.h"
 #include "home_udp.h"
 #include "ring.h"
 #include "sweep.h"
-
-/* Give back everything a connection holds: its end was seen, or its place is taken (rule 8). */
-static long home_drop_loop(__u32 i, void *ctx)
-{
-	struct ring_pop *r = ctx;
-
-	if (r->st->head == READ_ONCE(r->st->tail))
-		return 1;
-	ring_take(r);
-	return 0;
-}
-
-/* Let go of everything a flow holds in flight. Needs both directions. A global function, verified
- * once. */
-int pd_home_let_go(struct pd_flow *fl, __u32 service, __u32 authority, __u64 now)
-{
-	struct ring_pop r = {.authority = authority, .words = 1};
-	struct pd_stream *st;
-	bool any;
-
-	if (!fl)
-		return 0;
-	st = &fl->stream;
-	r.st = st;
-	any = !ring_empty(st) || st->nheld || st->held_all;
-
-	/* of a write that was never sent to its end, all slots but the last are in the ring */
-	if (st->req.nkeys & PD_NKEYS_SLOT)
-		pd_slot_hold(authority, st->req.slot, PD_WORD_END, now);
-	if (st->req.nkeys & PD_NKEYS_ALL)
-		pd_authority_hold(authority, PD_WORD_END, now);
-	st->req.nkeys = 0;
-	bpf_loop(PD_RING, home_drop_loop, &r, 0);
-	ring_end_transaction(st, authority);
-	if (st->over_word)
-		pd_authority_add(authority, PD_WORD_END);
-	st->over_word = 0;
-	WRITE_ONCE(st->over_done, st->over);
-	fill_off(&fl->fill, fl->id);
-	fl->due = 0;
-	if (any)
-		pd_count(service, PD_C_releases);
-	return 0;
-}
-
-static __always_inline bool home_claim(__u32 *busy)
-{
-	return !__sync_val_compare_and_swap(busy, 0, 1);
-}
-
-/*
- * Let go of everything the flow holds in flight. The caller has claimed one
- * direction; `other` is the claim of the other one. If that is taken, it is
- * left to whoever comes next: in flight is the safe side.
- */
-static __always_inline void home_release(struct pd_flow *fl, __u32 *other,
-					 const struct pd_service *svc, __u64 now)
-{
-	if (!home_claim(other)) {
-		fl->due = 1;
-		return;
-	}
-	pd_home_let_go(fl, svc->id, svc->authority, now);
-	WRITE_ONCE(*other, 0);
-}
-
-/* Framing is lost: until the flow is adopted again, every segment is a write to everything. */
-static __always_inline void home_lost(struct pd_flow *fl, __u32 *other,
-				      const struct pd_service *svc, struct pkt *p, __u64 now)
-{
-	__u8 was = fl->unknown;
-
-	if (was == PD_FRAMING_LOST)
-		return;
-	fl->unknown = PD_FRAMING_LOST;
-	fl->adopt = 0;
-	home_release(fl, other, svc, now);
-	pd_authority_hold(svc->authority, PD_WORD_BUMP, now);
-	if (was == PD_FRAMING_TRIAL)
-		return;
-	pd_count(svc->id, PD_C_framing_lost);
-	pd_event(svc->id, PD_EVENT_FRAMING_LOST, &p->t);
-}
-
-/* Replies of a connection whose messages cannot be told apart: each may acknowledge a write. */
-static __always_inline void home_opaque_reply(struct pd_flow *fl, const struct pd_service *svc,
-					      __u64 now)
-{
-	if (fl->unknown) {
-		home_unknown(svc, __LINE__);
-		return;
-	}
-	if (!ring_empty(&fl->stream)) {
-		home_release(fl, &fl->stream.req_busy, svc, now);
-		pd_authority_hold(svc->authority, PD_WORD_BUMP, now);
-	}
-	pd_verdict(svc->id, PD_V_home_reply);
-}
 
 /* ---- requests ---------------------------------------------------------- */
 
@@ -136,7 +39,8 @@ static __noinline void home_key(struct home_loop *l)
 	else {
 		if (ring_empty(st) && f->tail == st->head)
 			fill_note(&l->fl->fill, st->req.nkeys, l->svc, h, f->now);
-		st->req.nkeys++;
+		if (st->req.nkeys < PD_NKEYS) /* above it are flags */
+			st->req.nkeys++;
 	}
 }
 
@@ -231,6 +135,49 @@ static __always_inline void home_feed_request(pd_ctx *ctx, struct home_room *r, 
 	}
 }
 
+static __always_inline __u8 home_incarnation(const struct pd_service *svc)
+{
+	const struct pd_authority *a = pd_authority_of(svc->authority);
+
+	return a ? a->incarnation : 0;
+}
+
+/*
+ * The hook was off, or the service another one, since this flow was seen last:
+ * what it holds goes back where it was taken, and nothing it knows counts any
+ * more (rule 14). False: somebody else is at it.
+ */
+static __noinline bool home_current(struct pd_flow *fl, const struct pd_service *svc,
+				    const struct pkt *p, __u64 now, bool request)
+{
+	__u8 incarnation = home_incarnation(svc);
+
+	if (fl->authority == svc->authority && fl->incarnation == incarnation)
+		return true;
+	if (!home_claim(&fl->stream.req_busy))
+		return false;
+	if (!home_claim(&fl->stream.rep_busy)) {
+		WRITE_ONCE(fl->stream.req_busy, 0);
+		return false;
+	}
+	pd_home_let_go(fl, fl->service, fl->authority, now);
+	pd_authority_hold(svc->authority, PD_WORD_BUMP, now);
+	fl->unknown = PD_FRAMING_LOST;
+	fl->adopt = 0;
+	fl->state = PD_CONN_LIVE;
+	fl->fins = 0;
+	fl->closed = 0;
+	fl->c_nxt = request ? p->seq : p->ack;
+	fl->s_nxt = request ? p->ack : p->seq;
+	fl->srv_ack = fl->c_nxt - 1;
+	fl->service = svc->id;
+	fl->authority = svc->authority;
+	fl->incarnation = incarnation;
+	WRITE_ONCE(fl->stream.rep_busy, 0);
+	WRITE_ONCE(fl->stream.req_busy, 0);
+	return true;
+}
+
 /* A SYN: a new flow, or a note on the old one until the server answers it (rule 6). */
 static __always_inline int home_syn(struct home_room *r, const struct pd_service *svc,
 				    struct pkt *p)
@@ -258,6 +205,7 @@ static __always_inline int home_syn(struct home_room *r, const struct pd_service
 	fl->state = PD_CONN_SYN;
 	fl->service = svc->id;
 	fl->authority = svc->authority;
+	fl->incarnation = home_incarnation(svc);
 	fl->stream.ses.known = 1;
 	if (bpf_map_update_elem(&flows, &p->t, fl, BPF_NOEXIST)) {
 		pd_count(svc->id, PD_C_table_full);
@@ -285,6 +233,7 @@ static __noinline struct pd_flow *home_meet(struct home_room *r, const struct pd
 	fl->state = PD_CONN_LIVE;
 	fl->service = svc->id;
 	fl->authority = svc->authority;
+	fl->incarnation = home_incarnation(svc);
 	fl->unknown = PD_FRAMING_LOST;
 	if (bpf_map_update_elem(&flows, &p->t, fl, BPF_NOEXIST)) {
 		pd_count(svc->id, PD_C_table_full);
@@ -309,8 +258,11 @@ static __always_inline bool home_exact(const struct feed *f, const struct pd_str
 
 /* New bytes of a flow whose framing is not known: each is a write to everything, and may be the
  * start of a trial. */
-static __always_inline bool home_trial(struct pd_flow *fl, const struct pd_service *svc,
-				       struct pkt *p, __u32 late, __u64 now)
+#define QUIET_NS 1000000000ULL /* silence, both ways, before a trial */
+
+static __always_inline bool home_trial(const struct home_room *r, struct pd_flow *fl,
+				       const struct pd_service *svc, struct pkt *p, __u32 late,
+				       __u64 now)
 {
 	home_unknown(svc, __LINE__);
 	if (!home_quiet(fl, p, late)) {
@@ -318,6 +270,10 @@ static __always_inline bool home_trial(struct pd_flow *fl, const struct pd_servi
 		return false;
 	}
 	if (fl->unknown == PD_FRAMING_LOST) {
+		/* a request may be unanswered though its bytes are acknowledged: wait for silence
+		 */
+		if (now - r->idle_since < QUIET_NS)
+			return false;
 		if (!home_claim(&fl->stream.rep_busy))
 			return false;
 		pd_zero(&fl->stream, sizeof(fl->stream));
@@ -334,7 +290,7 @@ static __always_inline void home_new_request(pd_ctx *ctx, struct home_room *r, s
 {
 	__u8 unknown = fl->unknown;
 
-	if (unknown && !home_trial(fl, svc, p, late, r->f.now))
+	if (unknown && !home_trial(r, fl, svc, p, late, r->f.now))
 		return;
 	p->poff += late;
 	p->plen -= late;
@@ -392,11 +348,21 @@ static __always_inline int home_tcp_request(pd_ctx *ctx, struct home_room *r,
 		return PD_NEXT;
 	}
 	r->f.now = pd_now_coarse();
+	r->idle_since = fl->seen ? fl->seen : r->f.now;
 	fl->seen = r->f.now;
+	if (!home_current(fl, svc, p, r->f.now, true)) {
+		pd_verdict(svc->id, PD_V_home_race);
+		return PD_DROP;
+	}
 	if (!p->plen) {
 		if ((p->flags & TCPF_FIN) && p->seq == fl->c_nxt) {
 			fl->c_nxt = p->seq + 1;
 			fl->fins |= PD_FIN_CLIENT;
+		}
+		/* the server will not answer any more: the sweep lets go after the grace time */
+		if ((p->flags & TCPF_RST) && p->seq == fl->c_nxt && fl->state == PD_CONN_LIVE) {
+			fl->closed = r->f.now;
+			fl->state = PD_CONN_CLOSED;
 		}
 		pd_verdict(svc->id, PD_V_home_quiet);
 		return PD_NEXT;
@@ -654,7 +620,8 @@ static __always_inline int home_answer(pd_ctx *ctx, struct home_room *r, struct 
 		fl->s_nxt++;
 		fl->fins |= PD_FIN_SERVER;
 		home_close(fl, svc, p, r->f.now);
-	} else if ((p->flags & TCPF_RST) || fl->due) {
+	} else if ((p->flags & TCPF_RST) || fl->due ||
+		   (fl->fins == (PD_FIN_CLIENT | PD_FIN_SERVER) && !fl->closed)) {
 		home_close(fl, svc, p, r->f.now);
 	}
 	return PD_NEXT;
@@ -673,6 +640,10 @@ static __always_inline int home_tcp_reply(pd_ctx *ctx, struct home_room *r,
 	}
 	r->f.now = pd_now_coarse();
 	fl->seen = r->f.now;
+	if (!home_current(fl, svc, p, r->f.now, false)) {
+		pd_verdict(svc->id, PD_V_home_race);
+		return PD_DROP;
+	}
 	if (!home_claim(&fl->stream.rep_busy)) {
 		pd_verdict(svc->id, PD_V_home_race);
 		return PD_DROP;
@@ -715,23 +686,36 @@ int home_reply(struct __sk_buff *ctx)
 
 /* ---- sweep -------------------------------------------------------------------- */
 
+/* Is anything of this flow in flight? */
+static __always_inline bool home_holds(const struct pd_flow *fl)
+{
+	const struct pd_stream *st = &fl->stream;
+
+	return !ring_empty(st) || st->nheld || st->held_all ||
+	       (st->req.nkeys & (PD_NKEYS_SLOT | PD_NKEYS_ALL));
+}
+
 static long sweep_flow(struct bpf_map *map, const struct pd_tuple *k, struct pd_flow *fl, void *ctx)
 {
 	struct sweep *s = ctx;
+	bool over;
 
 	if (fl->state == PD_CONN_DEAD) {
 		bpf_map_delete_elem(map, k);
 		s->deleted++;
 		return 0;
 	}
-	if (!sweep_over(s->now, fl->closed, fl->seen, fl->state, false))
+	over = sweep_over(s->now, fl->closed, fl->seen, fl->state, false);
+	if (!over && !(fl->closed && s->now > fl->closed + s->grace && home_holds(fl)))
 		return 0;
 	if (!home_claim(&fl->stream.req_busy))
 		return 0;
 	if (home_claim(&fl->stream.rep_busy)) {
 		pd_home_let_go(fl, fl->service, fl->authority, s->now);
-		fl->state = PD_CONN_DEAD;
-		s->dead++;
+		if (over) {
+			fl->state = PD_CONN_DEAD;
+			s->dead++;
+		}
 		WRITE_ONCE(fl->stream.rep_busy, 0);
 	}
 	WRITE_ONCE(fl->stream.req_busy, 0);

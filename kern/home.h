@@ -30,6 +30,7 @@ struct home_room {
 	struct pd_session session;
 	struct pd_fill fill; /* of a datagram */
 	struct home_seen seen;
+	__u64 idle_since;     /* boottime ns of the last packet before this one */
 	struct pd_flow fresh; /* a new flow */
 };
 
@@ -126,7 +127,8 @@ static __always_inline void home_fill(pd_ctx *ctx, struct home_room *r, struct p
 		if (fi->armed != PD_FILL_WAIT && fi->armed != PD_FILL_PART)
 			return;
 		if (fi->armed == PD_FILL_WAIT) {
-			if (!st->rep.phase && !st->rep.left && !st->rep.skip && !st->rep_carry_len)
+			/* what is left to skip may be the payload of an older reply */
+			if (!st->rep.phase && !st->rep.left && !st->rep_carry_len)
 				return; /* its reply has not begun */
 			from = f->start;
 		}

@@ -87,6 +87,7 @@ static __always_inline void home_dgram_note(struct home_room *r, const struct pd
 	if (!d)
 		return;
 	__sync_fetch_and_add(&d->copies, 1);
+	WRITE_ONCE(d->fill.armed, PD_FILL_OFF); /* for good: the replies cannot be told apart */
 	if (d->cls != cls || (cls == PD_CLASS_WRITE && d->fill.slot != slot))
 		pd_authority_hold(svc->authority, PD_WORD_BUMP, r->f.now);
 }

@@ -13,6 +13,8 @@
 
 #define RING_KEYS 16 /* keys of one write that get a slot each */
 
+#define RING_OVER_WORD 0x80000000U /* in `over`: its writes are in flight in the service word */
+
 static __always_inline bool ring_empty(const struct pd_stream *st)
 {
 	return READ_ONCE(st->head) == READ_ONCE(st->tail) &&
@@ -65,30 +67,31 @@ static __always_inline void ring_write_key(struct pd_stream *st, struct feed *f,
 /*
  * A request beyond the ring: only counted. A write there is in flight in the
  * service word until everything is drained. The reply direction gives that
- * word back when it has counted all; so count first (a full barrier), then see
- * whether it is still held.
+ * word back when it has counted all, unless `over` has changed meanwhile: count
+ * and mark are one word.
  */
 static __always_inline void ring_beyond(struct pd_stream *st, struct feed *f, __u32 authority,
 					bool words)
 {
 	__u8 cls = f->step.cls;
-	bool write = cls == PD_CLASS_WRITE || cls == PD_CLASS_WRITE_ALL ||
-		     (f->step.flags & PD_REQ_END);
 
 	if (cls == PD_CLASS_CONTROL)
 		st->ses.end = 1;
-	if (write && (f->step.flags & PD_REQ_QUEUED))
-		st->over_queued = 1;
+	/* which reply ends a transaction, and with it this write, would not be known */
+	if (words && ((f->step.flags & PD_REQ_END) ||
+		      ((f->step.flags & PD_REQ_QUEUED) &&
+		       (cls == PD_CLASS_WRITE || cls == PD_CLASS_WRITE_ALL))))
+		f->bad = 1;
 	if (f->step.flags & PD_REQ_NOREPLY) {
 		if (words)
 			pd_authority_hold(authority, PD_WORD_BUMP, f->now);
 		return;
 	}
 	__sync_fetch_and_add(&st->over, 1);
-	if (!words || !write || READ_ONCE(st->over_word))
+	if (!words || (cls != PD_CLASS_WRITE && cls != PD_CLASS_WRITE_ALL))
 		return;
-	WRITE_ONCE(st->over_word, 1);
-	pd_authority_add(authority, PD_WORD_BEGIN);
+	if (!(__sync_fetch_and_or(&st->over, RING_OVER_WORD) & RING_OVER_WORD))
+		pd_authority_add(authority, PD_WORD_BEGIN);
 }
 
 /*
@@ -107,20 +110,13 @@ static __always_inline void ring_request(struct pd_stream *st, struct feed *f, _
 		ring_beyond(st, f, authority, words);
 		return;
 	}
-	if (words && (cls == PD_CLASS_WRITE_ALL ||
-		      (cls == PD_CLASS_WRITE && !(p->nkeys & (PD_NKEYS_SLOT | PD_NKEYS_ALL))))) {
+	if (words && !(p->nkeys & PD_NKEYS_ALL) &&
+	    (cls == PD_CLASS_WRITE_ALL || (cls == PD_CLASS_WRITE && !(p->nkeys & PD_NKEYS_SLOT)))) {
 		pd_authority_add(authority, PD_WORD_BEGIN);
 		flags |= PD_REQ_ALL;
 	}
 	if (p->nkeys & PD_NKEYS_ALL)
 		flags |= PD_REQ_ALL;
-	if ((flags & PD_REQ_END) && st->over_queued) {
-		if (words) {
-			pd_authority_add(authority, PD_WORD_BEGIN);
-			flags |= PD_REQ_ALL;
-		}
-		st->over_queued = 0;
-	}
 	if (words && (p->nkeys & PD_NKEYS_SLOT)) {
 		flags |= PD_REQ_SLOT;
 		arg = p->slot;
@@ -256,6 +252,7 @@ static long ring_take_loop(__u32 n, void *ctx)
 static __always_inline bool ring_reply(struct ring_pop *r)
 {
 	struct pd_stream *st = r->st;
+	__u32 over, done;
 
 	if (st->head != READ_ONCE(st->tail)) {
 		if (!ring_take(r))
@@ -263,14 +260,15 @@ static __always_inline bool ring_reply(struct ring_pop *r)
 		if (r->last)
 			return true;
 	}
-	if (st->over_done == READ_ONCE(st->over))
+	over = READ_ONCE(st->over);
+	done = st->over_done + 1;
+	if (st->over_done == (over & ~RING_OVER_WORD))
 		return false;
-	WRITE_ONCE(st->over_done, st->over_done + 1);
-	if (st->over_done == READ_ONCE(st->over) && st->over_word) {
-		st->over_word = 0;
-		if (r->words)
-			pd_authority_add(r->authority, PD_WORD_END);
-	}
+	WRITE_ONCE(st->over_done, done);
+	/* drained, unless the request direction has just counted another one */
+	if (over == (done | RING_OVER_WORD) &&
+	    __sync_val_compare_and_swap(&st->over, over, done) == over && r->words)
+		pd_authority_add(r->authority, PD_WORD_END);
 	return true;
 }
 

@@ -178,7 +178,8 @@ static __always_inline enum udp_sum udp_sum(pd_ctx *ctx, struct udp_room *r)
 	if (!get16(u + 6))
 		return r->p.v6 ? UDP_SUM_BAD : UDP_SUM_FULL;
 	LIM(n, FEED_LOAD, return UDP_SUM_BAD);
-	put32(b + n, 0); /* the window is longer; bpf_csum_diff() takes whole words, 512 bytes at most */
+	/* The window is longer. bpf_csum_diff() takes whole words, and 512 bytes at most. */
+	put32(b + n, 0);
 	sum += bpf_htons(IPPROTO_UDP) + get16(u + 4);
 	partial = csum_fold32(sum) == get16(u + 6);
 	rest = n > 512 ? n - 512 : 0;

@@ -30,9 +30,11 @@ static __always_inline __u32 pd_moment(__u64 now)
 	return now >> 20;
 }
 
+#define PD_HOLD_MAX 8192 /* moments: longer than any hold; a difference beyond it is an old one */
+
 static __always_inline bool pd_held(__u32 until, __u64 now)
 {
-	return (__s32)(until - pd_moment(now)) > 0;
+	return until - pd_moment(now) - 1 < PD_HOLD_MAX;
 }
 
 /*

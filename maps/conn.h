@@ -128,10 +128,11 @@ struct pd_flow {
 	__u8 service;
 	__u8 unknown; /* enum pd_framing */
 	__u32 authority;
-	__u32 srv_ack; /* highest acknowledgement from the server */
-	__u16 adopt;   /* exact exchanges since the last quiet point */
-	__u8 due;      /* what it holds in flight is to be let go */
-	__u8 pad[5];
+	__u32 srv_ack;	  /* highest acknowledgement from the server */
+	__u16 adopt;	  /* exact exchanges since the last quiet point */
+	__u8 due;	  /* what it holds in flight is to be let go */
+	__u8 incarnation; /* low byte of pd_authority.incarnation when it was met */
+	__u8 pad[4];
 	struct pd_stream stream;
 	struct pd_fill fill;
 };

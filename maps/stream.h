@@ -96,10 +96,9 @@ struct pd_stream {
 	__u32 rep_busy;	     /* a CPU works on the reply direction */
 	__u16 carry_len;     /* bytes in carry */
 	__u16 rep_carry_len; /* bytes in rep_carry */
-	__u8 nheld;	     /* entries in held */
-	__u8 over_queued; /* a queued write is beyond the ring: its EXEC is a write to everything */
-	__u8 over_word;	  /* requests beyond the ring hold the service word */
-	__u8 held_all;	  /* a transaction holds the service word */
+	__u16 nheld;	     /* entries in held */
+	__u8 over_word;	     /* requests beyond the ring hold the service word */
+	__u8 held_all;	     /* a transaction holds the service word */
 	struct pd_item ring[PD_RING];
 	__u16 held[PD_HELD];
 	__u8 carry[PD_TOKEN_MAX];     /* incomplete token at the end of the last request segment */

@@ -109,6 +109,7 @@ ip -n "$NS-e" -6 route add default via fd00:0:9::1
 ip -n "$NS-c" -6 route replace default via fd00:0:1::1 dev eth0
 ip -n "$NS-h" route add 10.0.9.0/24 via "$C4" dev vc
 ip -n "$NS-h" -6 route add fd00:0:9::/64 via "$C6" dev vc
+# shellcheck disable=SC2015 # the last command is the verdict either way
 in_c ethtool -K ve tx off >/dev/null && in_ns e ethtool -K eth0 rx off >/dev/null || fail "ethtool"
 python <<'EOS'
 from hooks import *

@@ -210,30 +210,35 @@ static uint32_t xdp_flag(enum pd_xdp_mode mode)
 	return mode == PD_XDP_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
 }
 
+static void program_name(uint32_t prog_id, char *buf, size_t len)
+{
+	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(prog_id);
+	struct bpf_prog_info info = {0};
+	uint32_t info_len = sizeof(info);
+
+	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &info_len))
+		snprintf(buf, len, "%s", info.name);
+}
+
 void pd_load_edge(const struct pd_load *load, uint32_t ifindex, struct pd_edge *ret)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, q);
-	struct bpf_prog_info info = {0};
-	uint32_t len = sizeof(info);
 
 	*ret = (struct pd_edge){0};
 	if (bpf_xdp_query((int)ifindex, 0, &q) < 0)
 		return;
-	if (q.drv_prog_id)
+	ret->prog_id = q.hw_prog_id;
+	if (q.drv_prog_id) {
+		ret->prog_id = q.drv_prog_id;
 		ret->mode = PD_XDP_NATIVE;
-	else if (q.skb_prog_id)
+	} else if (q.skb_prog_id) {
+		ret->prog_id = q.skb_prog_id;
 		ret->mode = PD_XDP_GENERIC;
-	ret->prog_id = q.drv_prog_id   ? q.drv_prog_id
-		       : q.skb_prog_id ? q.skb_prog_id
-				       : q.hw_prog_id;
+	}
 	if (!ret->prog_id)
 		return;
 	ret->ours = program_is_ours(load, ret->prog_id);
-
-	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(ret->prog_id);
-
-	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
-		snprintf(ret->name, sizeof(ret->name), "%s", info.name);
+	program_name(ret->prog_id, ret->name, sizeof(ret->name));
 }
 
 /* Never over a program that came meanwhile: @old is what may be replaced; 0 = nothing. */

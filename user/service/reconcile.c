@@ -260,11 +260,10 @@ static void describe_edge(const struct pd_host *h, const struct pd_iface *i, cha
 {
 	const char *refusal = pd_load_edge_refusal(h->load);
 	const char *why = i->xdp == PD_XDP_NATIVE ? "native"
-			  : i->veth ? "generic (native can grow no packet on a veth)"
-				    : "generic";
-	const char *rest = i->sides & PD_SIDE_CLIENT
-				   ? "tc answers"
-				   : "the server answers (no client side here)";
+			  : i->veth		  ? "generic (native can grow no packet on a veth)"
+						  : "generic";
+	const char *rest = i->sides & PD_SIDE_CLIENT ? "tc answers"
+						     : "the server answers (no client side here)";
 
 	snprintf(buf, len, "; XDP %s%s%s%s: UDP hits that fit the packet's buffer, else %s", why,
 		 *refusal ? " (native refused: " : "", refusal, *refusal ? ")" : "", rest);
@@ -396,6 +395,8 @@ static void attach(struct pd_host *h, struct pd_iface *i, bool homes)
 	sides = settle_edge(h, i, sides);
 	if (i->current && !(sides & ~i->sides))
 		return;
+	if (sides & ~i->sides & PD_SIDE_HOME)
+		pd_load_renew(h->load);
 	if (attach_one(h, i, sides | i->sides, &f)) {
 		/* A start that fails says so itself. */
 		if (h->ready && strcmp(i->fault.message, f.message))
@@ -423,9 +424,11 @@ int pd_reconcile(struct pd_host *h)
 	}
 	if (!err)
 		settle_services(&r, false);
-	for (int homes = 1; !err && h->load && homes >= 0; homes--)
+	/* After a cold start the client hooks of the daemon before answer from its own maps, whose
+	 * words nobody moves once its home hook is replaced: they go first. */
+	for (int n = 0; !err && h->load && n < 2; n++)
 		for (size_t k = 0; k < h->nifaces; k++)
-			attach(h, h->ifaces[k], homes);
+			attach(h, h->ifaces[k], pd_load_was_cold(h->load) ? n : !n);
 	if (!err)
 		settle_services(&r, true);
 	free(r.links);
