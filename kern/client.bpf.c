@@ -354,6 +354,7 @@ static __always_inline int client_bare(pd_ctx *ctx, struct client_room *r, struc
 	bpf_spin_unlock(&c->lock);
 	if (d->act == ACT_REPLAY)
 		return client_replay(ctx, r, c, svc, p, d);
+	d->confirmed = 0; /* the request direction is not claimed: the sweep gives the bytes back */
 	return client_forward(ctx, c, svc, p, d, d->verdict ? d->verdict : PD_V_pass_ack);
 }
 

@@ -102,6 +102,10 @@ static long client_local_loop(__u32 i, void *ctx)
 		f->all_hit = 0;
 		return 1;
 	}
+	if ((ev & WIRE_EV_DONE) && !r->parse.nkeys) {
+		f->all_hit = 0;
+		return 1;
+	}
 	if (ev & WIRE_EV_DONE) {
 		hit_finish(&r->ans, f, &r->emit, l->svc, r->parse.nkeys);
 		r->parse.nkeys = 0;

@@ -23,6 +23,7 @@ struct wanted {
 	__u64 ehash;
 	__u64 realm;
 	__u64 word, epoch;
+	__u64 seq; /* of the entry found; read before anything else of it */
 	__u32 service;
 	__u16 ident_len;
 	__u8 op;

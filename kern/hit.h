@@ -60,14 +60,14 @@ static __always_inline void answer_sum(struct feed *f, __u32 sum16)
 static __always_inline __u32 hit_copy(struct answer *ans, struct feed *f, const struct pd_entry *e,
 				      __u32 cls)
 {
-	__u64 seq = READ_ONCE(e->seq);
+	__u64 seq = f->want.seq;
 	__u32 n = e->reply_len, len = n, at = f->ans_len, off = (e->ident_len + 7) & ~7U;
 	__u32 csum = e->csum;
 	const struct pd_entry *again;
 
 	barrier();
 	asm volatile("" : "+r"(at));
-	if (at > PD_ANSWER_MAX || at + len > PD_ANSWER_MAX)
+	if (at > PD_ANSWER_MAX || at + len > PD_ANSWER_MAX - sizeof(((struct wire_emit *)0)->tail))
 		return PD_V_miss_large;
 	if (n) {
 		LIM(n, PD_REPLY_MAX, return PD_V_miss_torn);
@@ -116,7 +116,11 @@ static __always_inline __u32 hit_key(struct answer *ans, struct feed *f,
 		if (!(s->classes & (1 << c)))
 			continue;
 		e = hit_lookup(c, &w->ehash);
-		if (!e || !hit_is(e, f))
+		if (!e)
+			continue;
+		w->seq = READ_ONCE(e->seq);
+		barrier();
+		if (!hit_is(e, f))
 			continue;
 		bad = hit_usable(e, f);
 		if (bad) {

@@ -70,7 +70,7 @@ static __noinline void home_done(struct home_loop *l, bool key)
 		fill_ttl(st->req.khash, &f->step, f->now);
 	if (cls == PD_CLASS_WRITE || cls == PD_CLASS_WRITE_ALL)
 		pd_count(l->svc->id, cls == PD_CLASS_WRITE ? PD_C_invalidations : PD_C_writes_all);
-	if (!st->ses.opaque)
+	if (!st->ses.opaque || (st->req.nkeys & (PD_NKEYS_SLOT | PD_NKEYS_ALL)))
 		ring_request(st, f, l->svc->authority, true, fill);
 	else if (cls == PD_CLASS_WRITE_ALL || (cls == PD_CLASS_WRITE && !key))
 		/* the end of such a write cannot be told: nothing is kept until it is surely over
@@ -340,6 +340,10 @@ static __always_inline int home_tcp_request(pd_ctx *ctx, struct home_room *r,
 	if (p->flags & TCPF_SYN)
 		return home_syn(r, svc, p);
 	fl = bpf_map_lookup_elem(&flows, &p->t);
+	if (fl && fl->state == PD_CONN_DEAD) {
+		bpf_map_delete_elem(&flows, &p->t);
+		fl = NULL;
+	}
 	if (!fl && p->plen)
 		fl = home_meet(r, svc, p);
 	if (!fl) {
@@ -633,6 +637,10 @@ static __always_inline int home_tcp_reply(pd_ctx *ctx, struct home_room *r,
 	struct pd_flow *fl = bpf_map_lookup_elem(&flows, &p->t);
 	int act;
 
+	if (fl && fl->state == PD_CONN_DEAD) {
+		bpf_map_delete_elem(&flows, &p->t);
+		fl = NULL;
+	}
 	if (!fl) {
 		if (p->plen)
 			home_unknown(svc, __LINE__);

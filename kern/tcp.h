@@ -106,6 +106,7 @@ static __always_inline void decide_fresh(struct pd_conn *c, const struct pkt *p,
 		}
 	}
 	c->c_nxt = end;
+	c->gaps = 0;
 	if (p->plen)
 		c->forwarded = o->now;
 	if (p->flags & TCPF_FIN)
@@ -145,11 +146,38 @@ static __always_inline void decide_ack(struct pd_conn *c, const struct pkt *p, _
 	}
 }
 
+#define GAPS_MAX                                                                               \
+	8 /* segments beyond a gap that are held back before this hook gives up the stretch it \
+	     missed */
+
+/*
+ * A segment beyond the expected byte. This hook's own framing needs what is
+ * missing: the segment is held back, and TCP sends both again. But the hook
+ * may have been away, and then nothing is sent again: after some it gives up
+ * its framing, and with it all answers. Where the home hook keeps the framing,
+ * the segment just passes. True: held back.
+ */
+static __always_inline bool decide_gap(struct pd_conn *c, __u8 *gaps, struct decision *d)
+{
+	if (c->local)
+		return false;
+	if (*gaps < GAPS_MAX) {
+		(*gaps)++;
+		d->act = ACT_DROP;
+		d->verdict = PD_V_drop_gap;
+		return true;
+	}
+	c->stream.ses.end = 1;
+	c->stream.ses.opaque = 1;
+	return false;
+}
+
 /* A segment from the client. Called under the lock. */
 static __always_inline void decide_request(struct pd_conn *c, const struct pkt *p,
 					   const struct offer *o, struct decision *d)
 {
 	__u32 fs = c->bs + c->sum_m - c->m, fe = fs + c->m;
+	__u32 end = p->seq + p->plen + !!(p->flags & TCPF_FIN);
 
 	d->act = ACT_FORWARD;
 	d->seq = p->seq - c->sum_n;
@@ -180,10 +208,8 @@ static __always_inline void decide_request(struct pd_conn *c, const struct pkt *
 		decide_ack(c, p, fs, d);
 	else if (before(p->seq, c->c_nxt))
 		decide_repeat(c, p, fs, d);
-	else {
-		d->act = ACT_DROP;
-		d->verdict = PD_V_drop_gap;
-	}
+	else if (!decide_gap(c, &c->gaps, d))
+		c->c_nxt = end;
 	if (d->act != ACT_FORWARD)
 		return;
 	c->probe = 0;
@@ -242,11 +268,9 @@ static __always_inline void decide_reply(struct pd_conn *c, const struct pkt *p,
 		d->verdict = PD_V_pass_ack;
 		return;
 	}
-	if (before(c->s_nxt, p->seq)) {
-		d->act = ACT_DROP;
-		d->verdict = PD_V_drop_gap;
+	if (before(c->s_nxt, p->seq) && decide_gap(c, &c->rep_gaps, d))
 		return;
-	}
+	c->rep_gaps = 0;
 	if (c->n && before(p->seq, c->bs)) {
 		if (!before(c->bs, end)) {
 			d->seq = p->seq + c->sum_m - c->m;

@@ -91,7 +91,9 @@ static __always_inline void pd_authority_hold(__u32 authority, __u64 amount, __u
 
 	if (!a)
 		return;
-	WRITE_ONCE(a->until, pd_until(now));
+	/* never shorter than what holds already */
+	if (!pd_held(a->until, now) || (__s32)(pd_until(now) - a->until) > 0)
+		WRITE_ONCE(a->until, pd_until(now));
 	__sync_fetch_and_add(&a->word, amount);
 }
 

@@ -61,9 +61,10 @@ struct pd_conn {
 	__u8 unconf;  /* the last forged reply is not confirmed */
 	__u8 probe;   /* the server repeated itself: the next ACK must reach it */
 	__u8 service;
-	__u8 local; /* the home hook of this host has the same connection in `flows` */
-	__u16 pad0;
-	__u32 replay; /* index into `replays` */
+	__u8 local;    /* the home hook of this host has the same connection in `flows` */
+	__u8 gaps;     /* segments of the client beyond c_nxt, in a row */
+	__u8 rep_gaps; /* of the server, beyond s_nxt */
+	__u32 replay;  /* index into `replays` */
 	__u32 pad[2];
 	__u64 id;	   /* unique while the maps live; owner tag of a replay */
 	__u64 server_data; /* boottime ns of the last new data from the server */

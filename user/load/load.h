@@ -57,8 +57,8 @@ void pd_load_sizes(uint64_t memory, uint64_t max_entries, uint32_t ret_rows[PD_C
 
 /* ---- words and settings -------------------------------------------------- */
 
-/* A home hook was off: what flows know of their connections holds no more. */
-void pd_load_renew(struct pd_load *load);
+/* The authority's home hook was off: what flows know of their connections holds no more. */
+void pd_load_renew(struct pd_load *load, uint32_t authority);
 /* Forget every entry of an authority: its word + PD_WORD_BUMP, atomically. */
 void pd_load_bump_authority(struct pd_load *load, uint32_t authority);
 void pd_load_bump_all(struct pd_load *load);

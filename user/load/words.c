@@ -122,11 +122,12 @@ void pd_load_bump_all(struct pd_load *load)
 		pd_load_bump_authority(load, i);
 }
 
-void pd_load_renew(struct pd_load *load)
+void pd_load_renew(struct pd_load *load, uint32_t authority)
 {
-	for (uint32_t i = 0; i < PD_AUTHORITIES_MAX; i++)
-		__atomic_fetch_add(&load->authorities[i].incarnation, 1, __ATOMIC_SEQ_CST);
-	pd_load_bump_all(load);
+	if (authority >= PD_AUTHORITIES_MAX)
+		return;
+	__atomic_fetch_add(&load->authorities[authority].incarnation, 1, __ATOMIC_SEQ_CST);
+	pd_load_bump_authority(load, authority);
 }
 
 void pd_load_bump_slot(struct pd_load *load, uint32_t authority, uint32_t slot)

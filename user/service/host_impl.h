@@ -33,6 +33,7 @@ struct pd_svc {
 	struct pd_config_service *cfg; /* owned */
 	bool added;		       /* by panditctl, not by the file */
 	bool placed;		       /* row.id is set */
+	bool renew;		       /* its home hook was not there: what flows know is old */
 	bool written;		       /* the rows in the kernel are equal to `row` */
 	struct pd_service row;	       /* as written to the kernel last */
 	uint32_t home_ifindex;	       /* 0 = none */

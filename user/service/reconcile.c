@@ -204,8 +204,10 @@ static struct pd_iface *find_home(struct round *r, struct pd_svc *s, bool *ret_r
 			continue;
 		i->home = true;
 		home = home ? home : i;
-		if (!(i->sides & PD_SIDE_HOME))
+		if (!(i->sides & PD_SIDE_HOME)) {
 			*ret_ready = false;
+			s->renew = true;
+		}
 	}
 	if (!home)
 		*ret_ready = false;
@@ -395,8 +397,6 @@ static void attach(struct pd_host *h, struct pd_iface *i, bool homes)
 	sides = settle_edge(h, i, sides);
 	if (i->current && !(sides & ~i->sides))
 		return;
-	if (sides & ~i->sides & PD_SIDE_HOME)
-		pd_load_renew(h->load);
 	if (attach_one(h, i, sides | i->sides, &f)) {
 		/* A start that fails says so itself. */
 		if (h->ready && strcmp(i->fault.message, f.message))
@@ -424,6 +424,11 @@ int pd_reconcile(struct pd_host *h)
 	}
 	if (!err)
 		settle_services(&r, false);
+	for (size_t k = 0; !err && h->load && k < h->nsvcs; k++) {
+		if (h->svcs[k]->renew)
+			pd_load_renew(h->load, h->svcs[k]->row.authority);
+		h->svcs[k]->renew = false;
+	}
 	/* After a cold start the client hooks of the daemon before answer from its own maps, whose
 	 * words nobody moves once its home hook is replaced: they go first. */
 	for (int n = 0; !err && h->load && n < 2; n++)

@@ -217,7 +217,7 @@ static int new_id(struct pd_host *h, struct pd_svc *s, struct pd_fault *f)
 	s->row = (struct pd_service){.id = id, .authority = id % PD_AUTHORITIES_MAX};
 	s->placed = true;
 	pd_load_reset_counts(h->load, id);
-	pd_load_renew(h->load);
+	pd_load_renew(h->load, s->row.authority);
 	return 0;
 }
 
