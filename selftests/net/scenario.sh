@@ -53,9 +53,12 @@ finish() {
 }
 
 at_exit() {
+	local early=
 	trap '' INT TERM HUP
+	[ -n "${REPORTED:-}" ] || early=1
 	say_result fail "ended early"
 	net_down "$NET"
+	[ -z "$early" ] || exit 1
 }
 
 # begin: the network of this scenario.
