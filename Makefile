@@ -116,7 +116,7 @@ $(BIN)/panditctl: $(CTL_OBJ)
 	$(call msg,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(LIBS)
 
 # Tools that stand alone.
-BENCH_SRC  := $(wildcard tools/bench/*.c)
+BENCH_SRC  := $(filter-out %.bpf.c,$(wildcard tools/bench/*.c))
 ORACLE_SRC := $(wildcard selftests/oracle/*.c)
 BENCH  := $(BENCH_SRC:tools/bench/%.c=$(BIN)/bench/%)
 ORACLE := $(ORACLE_SRC:selftests/oracle/%.c=$(BIN)/test/%)
@@ -126,6 +126,9 @@ $(BIN)/bench/%: tools/bench/%.c
 $(BIN)/test/%: selftests/oracle/%.c
 	@mkdir -p $(@D)
 	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -MF $(O)/oracle_$*.d $< -o $@ -lpthread -lm
+$(B)/bench/floor.bpf.o: tools/bench/floor.bpf.c
+	@mkdir -p $(@D) $(B)/dep
+	$(call msg,BPF,$@)$(CLANG) $(BPF_CFLAGS) -MF $(B)/dep/floor.d -c $< -o $@
 $(BENCH) $(ORACLE): | $(O)
 $(O):
 	@mkdir -p $@
@@ -235,7 +238,7 @@ demo:
 ## bench: every row against its peer, to bench/RESULTS.md (as root)
 bench:
 	@ci/deps build bench
-	@$(MAKE) --no-print-directory -s -j$(shell nproc) all
+	@$(MAKE) --no-print-directory -s -j$(shell nproc) all $(B)/bench/floor.bpf.o
 	@tools/bench/bench.sh; s=$$?; ci/readme; exit $$s
 
 ## fuzz: fuzz each grammar for FUZZ_SECONDS (60)

@@ -18,7 +18,8 @@
 # As a command:  lib.sh up NAME | down NAME | exec NAME c|d|h|r|m CMD... | env NAME
 # As a library:  . lib.sh; net_up NAME; in_c redis-cli -h $R4 ...; net_down NAME
 #
-# Environment: PD_NS_PREFIX (pdl), PD_BUILD (build), REDIS_ARGS, MEMCACHED_ARGS
+# Environment: PD_NS_PREFIX (pdl), PD_BUILD (build), REDIS_ARGS, MEMCACHED_ARGS,
+#   PD_CONGESTION (congestion control of the containers; the machine's own)
 
 PD_ROOT=${PD_ROOT:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 PD_BUILD=${PD_BUILD:-$PD_ROOT/build}
@@ -106,6 +107,8 @@ net_link() {
 	ip netns add "$NS-$side" || return 1
 	in_ns "$side" sysctl -qw net.ipv6.conf.all.accept_dad=0 \
 		net.ipv6.conf.default.accept_dad=0
+	[ -z "${PD_CONGESTION:-}" ] ||
+		in_ns "$side" sysctl -qw net.ipv4.tcp_congestion_control="$PD_CONGESTION" || return 1
 	ip -n "$NS-h" link add "$dev" type veth peer name eth0 netns "$NS-$side" || return 1
 	ip -n "$NS-h" addr add "$net4.1/24" dev "$dev"
 	ip -n "$NS-h" addr add "$net6::1/64" dev "$dev" nodad

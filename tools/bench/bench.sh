@@ -7,9 +7,7 @@
 # without. Writes bench/RESULTS.md.
 #
 # usage: bench.sh [ROW...]     rows as in the table below; all without
-# Environment: ROUNDS (5), SECONDS_EACH (2), RESULTS (bench/RESULTS.md),
-#   PROGS: a command that prints the rows of the programs in BPF_PROG_TEST_RUN
-#   as lines of a Markdown table (build/bench/progs if it is there)
+# Environment: ROUNDS (5), SECONDS_EACH (2), RESULTS (bench/RESULTS.md)
 
 set -uo pipefail
 BENCH=$(cd "$(dirname "$0")" && pwd)
@@ -20,28 +18,36 @@ ROOT=$(cd "$BENCH/../.." && pwd)
 ROUNDS=${ROUNDS:-5}
 EACH=${SECONDS_EACH:-2}
 RESULTS=${RESULTS:-$ROOT/bench/RESULTS.md}
-PROGS=${PROGS:-$PD_BUILD/bench/progs}
+# BBR without fq paces by timers of its own; Debian's default, cubic, does not. Reno is always there.
+export PD_CONGESTION=reno
 WITH=bp-$$ WITHOUT=bd-$$
 LOAD=$PD_BUILD/bench/load
+FLOORS=/sys/fs/bpf/pandit-floors-$$
 TEMP=$(mktemp -d)
 SAMPLES=$TEMP/samples
 
 # id | title | bar (rps, cpu and p50 as ratios of pandit to the direct way) | kind | arguments of load
+# "at equal CPU": one generator on each processor, so that both ways use the whole machine. Where there
+# is one generator, the other processor is idle when no server has to work.
+# +floor: the same requests are also answered by floor.bpf.c, which does nothing but answer.
 rows() {
 	cat <<-'TABLE'
 	get1|Redis GET, 1 connection, 64 B, all on one core|p50<=0.5|pinned|--proto redis -c 1 -d 64
-	get64|Redis GET, 50 connections, 64 B|rps>=2 cpu<=0.3 p50<=0.5|load|--proto redis -c 50 -d 64
-	get512|Redis GET, 50 connections, 512 B||load|--proto redis -c 50 -d 512 --prefix m:
-	get4k|Redis GET, 50 connections, 4 KiB|rps>=1.5|load|--proto redis -c 50 -d 4096 --prefix l:
-	half|Redis GET, 50 connections, one half on each core, 64 B||pair|--proto redis -c 25 -d 64
-	two|Redis GET, two generators of 50 connections, 64 B||pair|--proto redis -c 50 -d 64
+	get64|Redis GET, 50 connections, 64 B, at equal CPU|rps>=2 cpu<=0.3 p50<=0.5|pair+floor|--proto redis -c 25 -d 64
+	get4k|Redis GET, 50 connections, 4 KiB, at equal CPU|rps>=1.5|pair+floor|--proto redis -c 25 -d 4096 --prefix l:
+	one64|Redis GET, 50 connections, 64 B, one generator|rps>=2 cpu<=0.3 p50<=0.5|load+floor|--proto redis -c 50 -d 64
+	one512|Redis GET, 50 connections, 512 B, one generator||load|--proto redis -c 50 -d 512 --prefix m:
+	one4k|Redis GET, 50 connections, 4 KiB, one generator|rps>=1.5|load+floor|--proto redis -c 50 -d 4096 --prefix l:
+	two|Redis GET, 100 connections, 64 B, at equal CPU||pair|--proto redis -c 50 -d 64
 	hit90|Redis GET, 50 connections, 64 B, 90 % hits||load|--proto redis -c 50 -d 64 --hit-ratio 0.9
 	hit0|Redis GET, 50 connections, no hits|rps>=0.88|load|--proto redis -c 50 -d 64 --hit-ratio 0
 	set|Redis SET, 50 connections, 64 B|rps>=0.88|load|--proto redis -c 50 -d 64 --op set
 	p16|Redis GET, 50 connections, 16 at once, 64 B|rps>=0.8|load|--proto redis -c 50 -d 64 -P 16
-	udp64|memcached get over UDP, 64 in flight, 64 B|rps>=3 cpu<=0.25|load|--proto memcached-udp -c 1 -P 64 -d 64
-	udp1k|memcached get over UDP, 64 in flight, 1 KiB|rps>=2.5 cpu<=0.25|load|--proto memcached-udp -c 1 -P 64 -d 1024 --prefix k:
-	mc64|memcached get over TCP, 50 connections, 64 B||load|--proto memcached -c 50 -d 64
+	set16|Redis SET, 50 connections, 16 at once, 64 B|rps>=0.8|load|--proto redis -c 50 -d 64 -P 16 --op set
+	udp64|memcached get over UDP, 64 in flight, 64 B, at equal CPU|rps>=3 cpu<=0.25|pair+floor|--proto memcached-udp -c 1 -P 32 -d 64
+	udp1k|memcached get over UDP, 64 in flight, 1 KiB, at equal CPU|rps>=2.5 cpu<=0.25|pair+floor|--proto memcached-udp -c 1 -P 32 -d 1024 --prefix k:
+	oneudp|memcached get over UDP, 64 in flight, 64 B, one generator|rps>=3 cpu<=0.25|load+floor|--proto memcached-udp -c 1 -P 64 -d 64
+	mc64|memcached get over TCP, 50 connections, 64 B, at equal CPU||pair|--proto memcached -c 25 -d 64
 	bulk|iperf3, one TCP stream through the attached interfaces|rps>=0.95|bulk|
 	twem|twemproxy: Redis GET, 50 connections, 64 B||proxy|7001
 	haproxy|HAProxy, TCP mode: Redis GET, 50 connections, 64 B||proxy|7002
@@ -50,6 +56,7 @@ rows() {
 
 cleanup() {
 	trap '' INT TERM
+	rm -rf "$FLOORS"
 	net_down "$WITH"
 	net_down "$WITHOUT"
 	rm -rf "$TEMP"
@@ -65,7 +72,7 @@ need() {
 	for c in redis-server memcached haproxy nutcracker iperf3 jq; do
 		command -v $c >/dev/null || quit "$c is missing: run ci/deps"
 	done
-	for c in "$LOAD" "$PD_BUILD/panditd" "$PD_BUILD/panditctl"; do
+	for c in "$LOAD" "$PD_BUILD/bench/progs" "$PD_BUILD/panditd" "$PD_BUILD/panditctl"; do
 		[ -x "$c" ] || quit "$c is missing: run make"
 	done
 }
@@ -106,6 +113,7 @@ set_up() {
 	start_proxies
 	net_up "$WITH" || exit 1
 	start iperf r iperf3 -s
+	/usr/sbin/bpftool prog loadall "$PD_BUILD/bench/floor.bpf.o" "$FLOORS" || quit "cannot load the floors"
 	# one source is given what it asks for: the generator is one socket
 	MEMCACHED_SVC=", udp_budget: 2GiB" write_config
 	sed -i 's/memory: [^}]*/memory: 256MiB/' "$RUN/pandit.yaml"
@@ -163,12 +171,25 @@ run_bulk() {
 		requests: (.end.sum_received.bytes * 8 / 1e6)}' <<<"$out"
 }
 
+# The network without pandit gets a hook that answers all requests with the reply to the first one.
+floor_on() {
+	local hook="bpf da pinned $FLOORS/floor"
+
+	# shellcheck disable=SC2086
+	in_h tc qdisc add dev vc clsact && in_h tc filter add dev vc egress ${hook}_learn &&
+		run_load "$@" -n 1 --warmup 0 >/dev/null && in_h tc filter add dev vc ingress ${hook}_echo ||
+		quit "cannot attach the floor"
+}
+
+floor_off() { in_h tc qdisc del dev vc clsact; }
+
 # sample ROW SIDE KIND ARGS...: one measurement, one line into $SAMPLES.
 sample() {
 	local row=$1 side=$2 kind=$3 before=0 after=0 out
 	shift 3
 	case $side in
 	with) on with && before=$(hits_now) ;;
+	floor) on without && set -- "$@" -k 1 && floor_on "$@" ;;
 	*) on without ;;
 	esac
 	case $kind in
@@ -179,6 +200,7 @@ sample() {
 	*) out=$(run_load "$@") ;;
 	esac || exit 1
 	[ "$side" = with ] && after=$(hits_now)
+	[ "$side" = floor ] && floor_off
 	jq -c --arg row "$row" --arg side "$side" --argjson hits $((after - before)) \
 		'{row: $row, side: $side, hits: $hits, rps, p50_us, requests, machine_cpu,
 		all_requests: (.all_requests // .requests)}' \
@@ -202,8 +224,9 @@ measure() {
 			sample "$row" peer proxy "$@"
 			sample "$row" with load --proto redis -c 50 -d 64
 		else
-			sample "$row" without "$kind" "$@"
-			sample "$row" with "$kind" "$@"
+			sample "$row" without "${kind%+floor}" "$@"
+			[ "$kind" = "${kind%+floor}" ] || sample "$row" floor "${kind%+floor}" "$@"
+			sample "$row" with "${kind%+floor}" "$@"
 		fi
 		printf .
 	done
@@ -250,7 +273,10 @@ main() {
 	mkdir -p "$(dirname "$RESULTS")"
 	rows >"$TEMP/rows"
 	machine >"$TEMP/machine"
-	[ -x "$PROGS" ] && "$PROGS" >"$TEMP/progs"
+	on with
+	ctl attach vc --side client --side edge >/dev/null || quit "cannot attach the edge"
+	in_h "$PD_BUILD/bench/progs" "$PINS/v1/progs" "$FLOORS" vc vm >"$TEMP/progs" ||
+		quit "cannot run the programs alone"
 	/usr/bin/python3 "$BENCH/report.py" "$TEMP" >"$RESULTS"
 	local status=$?
 	cat "$RESULTS"
