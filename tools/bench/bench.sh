@@ -176,9 +176,11 @@ floor_on() {
 	local hook="bpf da pinned $FLOORS/floor"
 
 	# shellcheck disable=SC2086
-	in_h tc qdisc add dev vc clsact && in_h tc filter add dev vc egress ${hook}_learn &&
-		run_load "$@" -n 1 --warmup 0 >/dev/null && in_h tc filter add dev vc ingress ${hook}_echo ||
+	if ! { in_h tc qdisc add dev vc clsact && in_h tc filter add dev vc egress ${hook}_learn &&
+		run_load "$@" -n 1 --warmup 0 >/dev/null &&
+		in_h tc filter add dev vc ingress ${hook}_echo; }; then
 		quit "cannot attach the floor"
+	fi
 }
 
 floor_off() { in_h tc qdisc del dev vc clsact; }

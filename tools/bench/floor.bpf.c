@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Floors: what an answer from a hook costs when nothing is looked at. A hit
  * cannot cost less; what it costs more is pandit's.
@@ -23,8 +23,7 @@
 #define HEADERS	  (sizeof(struct ethhdr) + sizeof(struct iphdr))
 
 struct reply {
-	__u32 len;  /* bytes of it; 0 = nothing learnt yet */
-	__u32 csum; /* their ones' complement sum, for packets whose checksum is not left to a device */
+	__u32 len; /* bytes of it; 0 = nothing learnt yet */
 	__u8 b[REPLY_MAX];
 };
 

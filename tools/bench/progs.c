@@ -61,7 +61,8 @@ static void die(const char *what, const char *name)
 	exit(1);
 }
 
-static struct hook hook_open(const char *dir, const char *name, bool xdp, const char *dev, uint32_t expect)
+static struct hook hook_open(const char *dir, const char *name, bool xdp, const char *dev,
+			     uint32_t expect)
 {
 	struct hook h = {.xdp = xdp, .expect = expect};
 	char path[512];
@@ -82,8 +83,8 @@ static uint32_t hook_run(const struct hook *h, const struct packet *in, const ch
 	static uint8_t out[4096];
 	struct __sk_buff skb = {.ifindex = h->ifindex, .ingress_ifindex = h->ifindex};
 	struct xdp_md md = {.data_end = in->len, .ingress_ifindex = h->ifindex};
-	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = in->b, .data_size_in = in->len, .data_out = out,
-		    .data_size_out = sizeof(out), .repeat = 1);
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = in->b, .data_size_in = in->len,
+		    .data_out = out, .data_size_out = sizeof(out), .repeat = 1);
 
 	if (h->xdp) {
 		o.ctx_in = &md;
@@ -154,8 +155,8 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static uint32_t measure(const struct hook *h, const struct packet *request, const struct packet *reply,
-			const char *name)
+static uint32_t measure(const struct hook *h, const struct packet *request,
+			const struct packet *reply, const char *name)
 {
 	static uint32_t ns[RUNS];
 
@@ -207,14 +208,16 @@ int main(int argc, char **argv)
 		 hook_open(argv[1], "client_request", false, argv[3], TC_ACT_REDIRECT),
 		 hook_open(argv[2], "floor_drop", false, argv[3], TC_ACT_SHOT),
 		 hook_open(argv[2], "floor_swap", false, argv[3], TC_ACT_REDIRECT)},
-		{"XDP, memcached hit over UDP", hook_open(argv[1], "edge_client", true, argv[3], XDP_TX),
+		{"XDP, memcached hit over UDP",
+		 hook_open(argv[1], "edge_client", true, argv[3], XDP_TX),
 		 hook_open(argv[2], "floor_xdp_drop", true, argv[3], XDP_DROP),
 		 hook_open(argv[2], "floor_xdp_swap", true, argv[3], XDP_TX)},
 	};
 
-	printf("Nanoseconds of one packet in BPF_PROG_TEST_RUN, medians of %d runs, every packet a new one (its\n"
-	       "memory is cold). Drop is a program that does nothing; it is taken off the others.\n\n"
-	       "| program | drop | swap and send | hit |\n|---|---:|---:|---:|\n", RUNS);
+	printf("Nanoseconds of one packet in BPF_PROG_TEST_RUN, medians of %d runs, each on a new\n"
+	       "packet (its memory is cold). Drop does nothing; it is taken off the others.\n\n"
+	       "| program | drop | swap and send | hit |\n|---|---:|---:|---:|\n",
+	       RUNS);
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
 		for (uint32_t size = 64; size <= VALUE_MAX; size *= 4)
 			row(&ways[i], size);
