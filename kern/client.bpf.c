@@ -140,7 +140,8 @@ static __noinline void client_key(struct client_loop *l)
 		f->all_hit = 0;
 		return;
 	}
-	why = hit_key(&l->r->ans, f, l->svc, st->ses.realm, l->seed);
+	why = hit_part(&l->r->ans, f, &l->r->emit, l->svc, st->ses.realm, l->seed,
+		       st->req.nkeys == 1);
 	if (why) {
 		f->all_hit = 0;
 		f->verdict = why;

@@ -94,7 +94,8 @@ static long client_local_loop(__u32 i, void *ctx)
 	}
 	if ((ev & WIRE_EV_KEY) && f->step.cls == PD_CLASS_READ && f->step.op) {
 		r->parse.nkeys = (r->parse.nkeys + 1) & PD_NKEYS;
-		why = hit_key(&r->ans, f, l->svc, l->ses->realm, l->seed);
+		why = hit_part(&r->ans, f, &r->emit, l->svc, l->ses->realm, l->seed,
+			       r->parse.nkeys == 1);
 	}
 	if (why || ((ev & (WIRE_EV_KEY | WIRE_EV_DONE)) &&
 		    (f->step.cls != PD_CLASS_READ || !f->step.op))) {

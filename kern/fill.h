@@ -90,12 +90,35 @@ static __always_inline bool fill_arm(struct pd_fill *fi, struct feed *f,
 	return true;
 }
 
-/* A key of a read that may have several: note the word of its slot. n: keys before it. */
-static __always_inline void fill_note(struct pd_fill *fi, __u32 n, const struct pd_service *svc,
-				      __u64 khash, __u64 now)
+/* Note the bytes of the key that f->step reports, behind those of the n keys before it. False:
+ * there is no room. */
+static __always_inline bool fill_name(struct pd_flow *fl, struct pd_fill_key *k, __u32 n,
+				      const struct feed *f)
 {
+	__u32 at = 0, len = f->step.key_len;
+
+	if (n) {
+		struct pd_fill_key *last = &fl->fill.many[WIRE_HIDE(n - 1) & (PD_FILL_KEYS - 1)];
+
+		at = last->at + last->len;
+	}
+	k->at = at; /* also if there is no room: then there is none for the next one either */
+	k->len = len;
+	asm volatile("" : "+r"(at));
+	if (at > PD_FILL_NAMES)
+		return false;
+	LIM(len, WIRE_KEY_MAX, return false);
+	return !bpf_probe_read_kernel(fl->names + at, len,
+				      f->win.b + (WIRE_HIDE(f->step.key_off) & (WIRE_WIN - 1)));
+}
+
+/* A key of a read that may have several: note the word of its slot. n: keys before it. */
+static __always_inline void fill_note(struct pd_flow *fl, __u32 n, const struct pd_service *svc,
+				      const struct feed *f, __u64 khash)
+{
+	__u64 now = f->now;
 	struct pd_slot *s = pd_slot_of(svc->authority, khash & (PD_SLOTS - 1));
-	struct pd_fill_key *k = &fi->many[WIRE_HIDE(n) & (PD_FILL_KEYS - 1)];
+	struct pd_fill_key *k = &fl->fill.many[WIRE_HIDE(n) & (PD_FILL_KEYS - 1)];
 	__u64 word;
 
 	if (!s || n >= PD_FILL_KEYS)
@@ -103,6 +126,9 @@ static __always_inline void fill_note(struct pd_fill *fi, __u32 n, const struct 
 	word = READ_ONCE(s->word);
 	k->word = word;
 	k->khash = (word & PD_WORD_FLIGHT) || pd_held(s->until, now) ? 0 : khash;
+	if ((proto_flags(svc->protocol) & WIRE_F_HEAD) && f->step.parts &&
+	    !fill_name(fl, k, n, f))
+		k->khash = 0;
 }
 
 /* The read of several keys that fill_note() took down is on its way. */
@@ -125,22 +151,59 @@ static __always_inline bool fill_arm_many(struct pd_fill *fi, const struct feed 
 	return true;
 }
 
-/* The key in f->step heads a part of the reply: make fi the fill of that key. False: it may not be
- * kept. */
-static __noinline __attribute__((unused)) bool fill_choose(struct pd_fill *fi, const struct feed *f,
-							   const struct pd_service *svc, __u64 seed)
+/* The key at place f->step.key_off of the request: its name becomes the identity. Returns its index
+ * in `many`, or PD_FILL_KEYS. */
+static __always_inline __u32 fill_place(struct pd_flow *fl, const struct feed *f, __u32 *n)
+{
+	struct pd_fill *fi = &fl->fill;
+	__u32 i = f->step.key_off, at, len;
+	struct pd_fill_key *k = &fi->many[WIRE_HIDE(i) & (PD_FILL_KEYS - 1)];
+
+	if (i >= PD_FILL_KEYS || !k->khash)
+		return PD_FILL_KEYS;
+	at = k->at;
+	len = k->len;
+	*n = len;
+	asm volatile("" : "+r"(at));
+	if (at > PD_FILL_NAMES || len > WIRE_KEY_MAX)
+		return PD_FILL_KEYS;
+	*(__u64 *)(fi->ident + (WIRE_HIDE(len) & (PD_IDENT_MAX - 8))) = 0;
+	LIM(len, WIRE_KEY_MAX, return PD_FILL_KEYS);
+	if (bpf_probe_read_kernel(fi->ident, len, fl->names + at))
+		return PD_FILL_KEYS;
+	return i;
+}
+
+/* The key that f->step names: the same. */
+static __always_inline __u32 fill_named(struct pd_fill *fi, const struct feed *f, __u64 seed)
 {
 	__u32 n = f->step.key_len, i;
 	__u64 h;
 
-	if (!n || n > WIRE_KEY_MAX)
-		return false;
+	if (n > WIRE_KEY_MAX)
+		return PD_FILL_KEYS;
 	h = pd_hash(&f->win, f->step.key_off, n, seed);
 	for (i = 0; i < PD_FILL_KEYS; i++)
 		if (fi->many[i].khash == h)
 			break;
+	if (i < PD_FILL_KEYS)
+		pd_ident_copy(&f->win, f->step.key_off, n, (struct pd_ident *)fi->ident);
+	return i;
+}
+
+/* The key in f->step heads a part of the reply: make fi the fill of that key. False: it may not be
+ * kept. */
+static __noinline __attribute__((unused)) bool fill_choose(struct pd_flow *fl, const struct feed *f,
+							   const struct pd_service *svc, __u64 seed)
+{
+	struct pd_fill *fi = &fl->fill;
+	__u32 n = f->step.key_len;
+	__u32 i = n ? fill_named(fi, f, seed) : fill_place(fl, f, &n);
+	__u64 h;
+
 	if (i >= PD_FILL_KEYS || i >= fi->left)
 		return false;
+	h = fi->many[i].khash;
 	fi->word = fi->many[i].word;
 	fi->khash = h;
 	fi->ehash = pd_mix(pd_mix(h, fi->realm), (__u64)svc->id << 8 | fi->op);
@@ -148,7 +211,6 @@ static __noinline __attribute__((unused)) bool fill_choose(struct pd_fill *fi, c
 	fi->ident_len = n;
 	fi->key_len = n;
 	fi->kind = WIRE_KIND_VALUE;
-	pd_ident_copy(&f->win, f->step.key_off, n, (struct pd_ident *)fi->ident);
 	return true;
 }
 

@@ -38,7 +38,7 @@ __attribute__((noinline)) int EXPORT(settle)(struct pd_session *ses, struct wire
 	return GRAMMAR(settle)(ses, s);
 }
 
-#if (PROTO_FLAGS) & WIRE_F_EMIT
+#if (PROTO_FLAGS) & (WIRE_F_EMIT | WIRE_F_HEAD)
 __attribute__((noinline)) int EXPORT(emit)(struct wire_emit *e)
 {
 	if (!e)

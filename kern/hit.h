@@ -10,6 +10,7 @@
 
 #include "count.h"
 #include "feed.h"
+#include "headers.h"
 #include "words.h"
 
 /* The answer under construction, per CPU; slack for one more part. */
@@ -86,8 +87,9 @@ static __always_inline __u32 hit_copy(struct answer *ans, struct feed *f, const 
 
 /* Append the kept reply to the key that f->step reports. Returns 0 or the verdict why there is
  * none. */
-static __always_inline __u32 hit_key(struct answer *ans, struct feed *f,
-				     const struct pd_service *svc, __u64 realm, __u64 seed)
+static __noinline __attribute__((unused)) __u32 hit_key(struct answer *ans, struct feed *f,
+							const struct pd_service *svc, __u64 realm,
+							__u64 seed)
 {
 	struct wanted *w = &f->want;
 	__u64 kh = pd_hash(&f->win, f->step.key_off, f->step.key_len, seed), ih = kh;
@@ -130,6 +132,44 @@ static __always_inline __u32 hit_key(struct answer *ans, struct feed *f,
 		return hit_copy(ans, f, e, c);
 	}
 	return why;
+}
+
+/* The first key of a request whose reply is made of parts: what goes in front of them. Returns 0 or
+ * a verdict. */
+static __noinline __attribute__((unused)) __u32 hit_head(struct answer *ans, struct feed *f,
+							 struct wire_emit *e,
+							 const struct pd_service *svc)
+{
+	__u32 at = f->ans_len, n;
+
+	e->op = f->step.op;
+	e->nkeys = f->step.parts;
+	e->head_len = 0;
+	proto_emit(svc->protocol, e);
+	n = e->head_len;
+	asm volatile("" : "+r"(at), "+r"(n));
+	if (at > PD_ANSWER_MAX || n > sizeof(e->head))
+		return PD_V_miss_large;
+	for (__u32 i = 0; i < sizeof(e->head); i++)
+		if (i >= n)
+			e->head[i] = 0; /* the sum takes all of it */
+	__builtin_memcpy(ans->b + at, e->head, sizeof(e->head));
+	answer_sum(f, csum_fold32(sum_bytes(e->head, sizeof(e->head))));
+	f->ans_len += n;
+	return 0;
+}
+
+/* A key of a read: append what is kept for it, and what goes in front of the first one. Returns 0
+ * or a verdict. first: no key of the request came before it. */
+static __always_inline __u32 hit_part(struct answer *ans, struct feed *f, struct wire_emit *e,
+				      const struct pd_service *svc, __u64 realm, __u64 seed,
+				      bool first)
+{
+	__u32 why = 0;
+
+	if (first && (proto_flags(svc->protocol) & WIRE_F_HEAD) && f->step.parts)
+		why = hit_head(ans, f, e, svc);
+	return why ? why : hit_key(ans, f, svc, realm, seed);
 }
 
 /* A request is complete and every key of it was found: what the protocol adds to the parts. */

@@ -38,10 +38,16 @@ static __noinline void home_key(struct home_loop *l)
 		ring_write_key(st, f, l->svc->authority, h);
 	else {
 		if (ring_empty(st) && f->tail == st->head)
-			fill_note(&l->fl->fill, st->req.nkeys, l->svc, h, f->now);
+			fill_note(l->fl, st->req.nkeys, l->svc, f, h);
 		if (st->req.nkeys < PD_NKEYS) /* above it are flags */
 			st->req.nkeys++;
 	}
+}
+
+/* Is the reply made of a kept reply to each key, even to a single one? */
+static __always_inline bool home_parts(const struct pd_service *svc, const struct feed *f)
+{
+	return (proto_flags(svc->protocol) & WIRE_F_HEAD) && f->step.parts;
 }
 
 static __noinline void home_done(struct home_loop *l, bool key)
@@ -58,7 +64,7 @@ static __noinline void home_done(struct home_loop *l, bool key)
 		pd_count(l->svc->id, PD_C_misses);
 	if (cls == PD_CLASS_READ && f->step.op && ring_empty(st) && f->tail == st->head &&
 	    st->ses.known && !st->ses.block && !st->ses.end) {
-		if (st->req.nkeys > 1)
+		if (st->req.nkeys > 1 || home_parts(l->svc, f))
 			fill = fill_arm_many(&fl->fill, f, l->svc, st->ses.realm, st->req.nkeys);
 		else if (key)
 			fill = fill_arm(&fl->fill, f, l->svc, st->ses.realm, st->req.khash,
@@ -453,7 +459,7 @@ static __noinline void home_part(struct home_loop *l, __u32 from)
 	struct feed *f = l->f;
 	__u32 end = f->at + l->fl->stream.rep.skip;
 
-	if (end <= f->plen && fill_choose(fi, f, l->svc, l->seed))
+	if (end <= f->plen && fill_choose(l->fl, f, l->svc, l->seed))
 		home_fill_whole(l->ctx, f, fi, l->svc, from, end);
 }
 

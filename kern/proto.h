@@ -75,7 +75,7 @@ static __always_inline void proto_emit(__u32 protocol, struct wire_emit *e)
 	switch (protocol) {
 #define PROTOCOL(id, name, label, port, flags) \
 	case id:                               \
-		if ((flags)&WIRE_F_EMIT)       \
+		if ((flags) & (WIRE_F_EMIT | WIRE_F_HEAD)) \
 			pd_##name##_emit(e);   \
 		break;
 #include "protocols.def"

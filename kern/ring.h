@@ -121,7 +121,7 @@ static __always_inline void ring_request(struct pd_stream *st, struct feed *f, _
 		flags |= PD_REQ_SLOT;
 		arg = p->slot;
 	}
-	if (cls == PD_CLASS_CONTROL || cls == PD_CLASS_PEEK)
+	if (cls == PD_CLASS_CONTROL || cls == PD_CLASS_PEEK || cls == PD_CLASS_READ)
 		arg = f->step.code;
 	if (cls == PD_CLASS_CONTROL && f->step.ttl) {
 		if (st->ses.next)

@@ -51,7 +51,8 @@ static long udp_loop(__u32 i, void *ctx)
 	if (ev & WIRE_EV_KEY) {
 		r->parse.nkeys = (r->parse.nkeys + 1) & PD_NKEYS;
 		why = f->step.cls == PD_CLASS_READ && f->step.op
-			      ? hit_key(&r->ans, f, l->svc, 0, l->seed)
+			      ? hit_part(&r->ans, f, &r->emit, l->svc, 0, l->seed,
+					 r->parse.nkeys == 1)
 			      : PD_V_pass_write;
 		if (why) {
 			f->verdict = why;

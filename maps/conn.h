@@ -82,12 +82,16 @@ enum pd_fill_state {
 	PD_FILL_MANY, /* each part of its reply is kept under its own key */
 };
 
-#define PD_FILL_KEYS 16
+#define PD_FILL_KEYS  16
+#define PD_FILL_NAMES 512 /* bytes of the keys of one read of several */
 
 /* One key of a read of several: its hash (0 = it may not be kept) and the word of its slot. */
 struct pd_fill_key {
 	__u64 khash;
 	__u64 word;
+	__u16 at; /* the key itself, in pd_flow.names; only where parts of a reply do not name it */
+	__u16 len;
+	__u32 pad;
 };
 
 /* The one read of a flow whose reply may be kept. */
@@ -136,6 +140,7 @@ struct pd_flow {
 	__u8 pad[4];
 	struct pd_stream stream;
 	struct pd_fill fill;
+	__u8 names[PD_FILL_NAMES + PD_IDENT_MAX]; /* with slack for a copy of the longest key */
 };
 
 /* Value of `sources`, key = pd_tuple: UDP flows the server has answered, and their byte budget. */
@@ -190,8 +195,9 @@ struct pd_verdict {
 
 _Static_assert(sizeof(struct pd_tuple) == 36, "pd_tuple");
 _Static_assert(sizeof(struct pd_conn) == 120 + sizeof(struct pd_stream), "pd_conn");
-_Static_assert(sizeof(struct pd_fill) == 584, "pd_fill");
-_Static_assert(sizeof(struct pd_flow) == 56 + sizeof(struct pd_stream) + sizeof(struct pd_fill),
+_Static_assert(sizeof(struct pd_fill) == 72 + 256 + PD_FILL_KEYS * 24, "pd_fill");
+_Static_assert(sizeof(struct pd_flow) == 56 + sizeof(struct pd_stream) + sizeof(struct pd_fill) +
+						 PD_FILL_NAMES + PD_IDENT_MAX,
 	       "pd_flow");
 _Static_assert(sizeof(struct pd_source) == 24, "pd_source");
 _Static_assert(sizeof(struct pd_dgram_key) == 40, "pd_dgram_key");

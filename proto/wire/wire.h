@@ -30,20 +30,25 @@
  *   At DONE: s->cls, s->flags, s->code (control), s->op (cacheable read) and,
  *   for a write that sets one, s->ttl. st is all zero but for skip after DONE.
  *   With WIRE_EV_KEY: s->key_off/key_len, and s->cls/s->flags already final as
- *   far as words go (WRITE or READ); for a READ, s->ident_off/ident_len is the
+ *   far as words go (WRITE or READ); for a READ, s->op, and s->ident_off/ident_len is the
  *   span of the request that, with s->op, names it completely (it starts with
- *   the key; GET: the key alone).
+ *   the key; GET: the key alone). With WIRE_F_HEAD also s->parts: how many keys
+ *   the request has, if its reply is made of one kept reply to each (even to a
+ *   single one), in their order; 0 if its kept reply is the whole reply.
  * reply: frames one token of a reply. s->item_cls, s->item_code describe the
  *   oldest outstanding request (PD_CLASS_NONE: there is none). At DONE:
  *   s->kind = enum wire_kind, s->cut = bytes at its end that are not part of a
  *   kept reply (memcached's END). With WIRE_EV_KEY: this token and the payload it
- *   leaves in st->skip are the kept reply to one key (s->key_off/key_len) of a
- *   request for several.
+ *   leaves in st->skip are the kept reply to one key of a request for several:
+ *   the one named by s->key_off/key_len, or, if key_len is 0, the one at place
+ *   s->key_off (from 0) of the request.
  * settle: called at the reply to a control (s->item_code, s->kind): what the
  *   server's answer means for the session. Also called with a QUEUED item.
  *   It sets WIRE_EV_* nothing; returns 0.
  * emit: how n kept replies become one reply to one request: e->op, e->nkeys
- *   in; e->head/e->tail out (lengths may be 0).
+ *   in; e->head/e->tail out (lengths may be 0). The head goes in front of the
+ *   first part (WIRE_F_HEAD, requests with s->parts), the tail behind the last
+ *   (WIRE_F_EMIT).
  * datagram: optional (WIRE_F_DATAGRAM): checks the frame that precedes a
  *   message in UDP; s->pos is set past it; WIRE_EV_BAD if it is not the first
  *   and only datagram of its request. The reply reuses the request's frame.
@@ -56,6 +61,7 @@
 #define WIRE_WIN       1024 /* bytes of a window; a power of two */
 #define WIRE_KEY_MAX   250  /* longest key that is reported; a longer one is WRITE_ALL or PEEK */
 #define WIRE_FRAME     8    /* bytes that X_datagram passes over; sent back as they came */
+#define WIRE_PARTS_MAX 4096 /* places of keys that a reply reports are below this */
 #define WIRE_IDENT_MAX 256  /* longest identity of a cacheable read */
 
 /* b[] has slack behind the window so that 8-byte reads that start inside it stay inside the struct.
@@ -97,7 +103,8 @@ struct wire_step {
 	__u8 item_flags; /* in (reply, settle): PD_REQ_* */
 	__u16 item_code; /* in (reply, settle) */
 	__u8 ttl_unit;	 /* out, at DONE of a write: enum wire_ttl */
-	__u8 pad[3];
+	__u8 pad;
+	__u16 parts; /* out, with WIRE_EV_KEY of a READ, WIRE_F_HEAD only: see request */
 	__u64 ttl; /* out: number as sent; see ttl_unit */
 };
 
@@ -105,7 +112,8 @@ struct wire_step {
 #define WIRE_F_TCP	0x1 /* spoken over TCP */
 #define WIRE_F_DATAGRAM 0x2 /* spoken over UDP too: has X_datagram */
 #define WIRE_F_PLAIN	0x8 /* a connection has no state that decides replies: realm 0 */
-#define WIRE_F_EMIT	0x4 /* a reply is more than its kept parts: has X_emit */
+#define WIRE_F_EMIT	0x4 /* a reply is more than its kept parts: has X_emit, uses its tail */
+#define WIRE_F_HEAD	0x10 /* replies to several keys begin with something: has X_emit */
 
 enum wire_ttl {
 	WIRE_TTL_NONE = 0,

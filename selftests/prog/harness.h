@@ -63,7 +63,7 @@ WIRE_INLINE int harness_step(struct harness_job *j)
 	case HARNESS_SETTLE:
 		j->ev = HARNESS_CALL(settle)(&j->ses, &j->step);
 		break;
-#if (PROTO_FLAGS) & WIRE_F_EMIT
+#if (PROTO_FLAGS) & (WIRE_F_EMIT | WIRE_F_HEAD)
 	case HARNESS_EMIT:
 		j->ev = HARNESS_CALL(emit)(&j->emit);
 		break;

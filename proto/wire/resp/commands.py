@@ -20,6 +20,9 @@ READS = {
     "SMEMBERS": (6, 2), "ZSCORE": (7, 3), "LRANGE": (8, 4), "GETRANGE": (9, 4), "EXISTS": (10, 2),
 }
 
+# Reads whose reply is an array of the replies to another one, an element for each key: name -> it.
+PARTS = {"MGET": "GET"}
+
 # Neither flagged as a read nor as a write, and they leave every key alone.
 PEEKS = """
 ACL|CAT ACL|DRYRUN ACL|GENPASS ACL|GETUSER ACL|LIST ACL|LOG ACL|SAVE ACL|USERS ACL|WHOAMI
@@ -113,6 +116,9 @@ def row(name, command):
     if name in READS:
         assert "readonly" in flags, name
         return ("READ", 1, 1, 1, "PLAIN", NEVER, READS[name][0])
+    if name in PARTS:
+        assert "readonly" in flags, name
+        return ("READ", 1, -1, 1, "PARTS", NEVER, READS[PARTS[name]][0])
     if name in PEEKS or name.endswith("|HELP"):
         assert "write" not in flags, name
         return ("PEEK", 0, 0, 1) + plain

@@ -100,10 +100,25 @@ WIRE_INLINE int resp_settle(struct pd_session *ses, struct wire_step *s)
 	return 0;
 }
 
-/* A kept reply is the whole reply: nothing to add. */
+/* The kept replies of MGET are the elements of an array (`*N`); any other is the whole reply. */
 WIRE_INLINE int resp_emit(struct wire_emit *e)
 {
-	e->head_len = 0;
+	__u32 n = e->nkeys, scale = 10000, at = 1;
+
+	e->head[0] = '*';
+	for (__u32 i = 0; i < 5; i++) {
+		__u32 digit = n / scale;
+
+		if (digit || at > 1 || scale == 1) {
+			e->head[WIRE_HIDE(at) & 7] = '0' + digit % 10;
+			at++;
+		}
+		n -= digit * scale;
+		scale /= 10;
+	}
+	e->head[WIRE_HIDE(at) & 7] = '\r';
+	e->head[WIRE_HIDE(at + 1) & 7] = '\n';
+	e->head_len = at + 2;
 	e->tail_len = 0;
 	return 0;
 }

@@ -104,12 +104,38 @@ WIRE_INLINE int resp_is_sized(__u8 type)
 	       type == '=' || type == '!' || type == '|';
 }
 
+WIRE_INLINE int resp_has_parts(const struct wire_step *s)
+{
+	return s->item_cls == PD_CLASS_READ && s->item_code == RESP_CODE_PARTS;
+}
+
+/*
+ * An element of the reply to MGET, by its place. What is no string has no
+ * entry: MGET says nil where GET would say that the type is wrong. s->ttl is
+ * still the length of the element.
+ */
+WIRE_INLINE int resp_part(struct pd_parse *st, struct wire_step *s, __u8 type, int first)
+{
+	if (first || !resp_has_parts(s))
+		return WIRE_EV_NEXT;
+	s->key_off = st->arg;
+	s->key_len = 0;
+	if (type == '|' || st->arg >= WIRE_PARTS_MAX)
+		st->arg = WIRE_PARTS_MAX;
+	else
+		st->arg++;
+	if (type != '$' || s->ttl == RESP_NIL || s->key_off >= WIRE_PARTS_MAX)
+		return WIRE_EV_NEXT;
+	return WIRE_EV_KEY;
+}
+
 /* The reply is complete: say what it was, and clear @st. */
 WIRE_INLINE int resp_reply_done(struct pd_parse *st, struct wire_step *s)
 {
 	s->kind = st->code - 1;
 	s->cut = 0;
 	st->code = 0;
+	st->arg = 0;
 	st->phase = RESP_REPLY_START;
 	return WIRE_EV_DONE;
 }
@@ -150,7 +176,8 @@ RESP_PART int resp_element(const struct wire_win *w, struct pd_parse *st, struct
 	st->phase = RESP_REPLY_BODY;
 	if (type != '|')
 		st->left--;
-	return st->left ? WIRE_EV_NEXT : resp_reply_done(st, s);
+	ev = resp_part(st, s, type, first);
+	return st->left ? ev : ev | resp_reply_done(st, s);
 }
 
 WIRE_INLINE int resp_elements(const struct wire_win *w, struct pd_parse *st, struct wire_step *s)
@@ -160,7 +187,8 @@ WIRE_INLINE int resp_elements(const struct wire_win *w, struct pd_parse *st, str
 
 		if (ev == WIRE_EV_MORE && i)
 			return WIRE_EV_NEXT;
-		if (ev != WIRE_EV_NEXT || st->skip || s->pos >= s->len)
+		/* One part at a time: the engine keeps what one call passes over. */
+		if (ev != WIRE_EV_NEXT || st->skip || s->pos >= s->len || resp_has_parts(s))
 			return ev;
 	}
 	return WIRE_EV_NEXT;

@@ -35,6 +35,7 @@ enum resp_phase {
 #define RESP_HELLO_AUTH		0x10
 #define RESP_HELLO_ODD		0x20
 
+#define RESP_CODE_PARTS	1	/* code of a read whose reply has an element for each key */
 #define RESP_CODE(style, param)	((__u16)((style) << 12 | (param)))
 
 /* A user's number, marked as present. 0 is `default`. */
@@ -126,7 +127,7 @@ WIRE_INLINE int resp_done(struct pd_parse *st, struct wire_step *s, int ev)
 	st->sub &= ~RESP_SUB_KEY;
 	s->cls = cls;
 	s->flags = st->sub & RESP_SUB_MULTI ? PD_REQ_QUEUED : 0;
-	s->code = 0;
+	s->code = cls == PD_CLASS_READ && row->style == RESP_PARTS ? RESP_CODE_PARTS : 0;
 	s->op = cls == PD_CLASS_READ ? row->aux : 0;
 	s->ttl = 0;
 	s->ttl_unit = WIRE_TTL_NONE;
@@ -311,7 +312,8 @@ WIRE_INLINE int resp_key(const struct wire_win *w, struct pd_parse *st, struct w
 	}
 	if (end > s->len)
 		return WIRE_EV_MORE;
-	if (st->cls == PD_CLASS_READ && st->left > 1) {
+	s->parts = resp_row(st->row)->style == RESP_PARTS ? st->arg + st->left - 1 : 0;
+	if (st->cls == PD_CLASS_READ && st->left > 1 && !s->parts) {
 		end = resp_rest(w, st, s, p, end);
 		if (end == RESP_MORE)
 			return WIRE_EV_MORE;
@@ -334,6 +336,7 @@ WIRE_INLINE int resp_key(const struct wire_win *w, struct pd_parse *st, struct w
 	st->left--;
 	st->sub |= RESP_SUB_KEY;
 	s->cls = st->cls;
+	s->op = st->cls == PD_CLASS_READ ? resp_row(st->row)->aux : 0;
 	s->flags = st->sub & RESP_SUB_MULTI ? PD_REQ_QUEUED : 0;
 	return st->left ? WIRE_EV_KEY : resp_done(st, s, WIRE_EV_KEY);
 }

@@ -33,6 +33,7 @@ enum resp_style {
 	RESP_OPTIONS,		/* EX, PX, EXAT, PXAT and a number, anywhere from `scan` on */
 	RESP_TTL,		/* argument 2 is a time in unit `aux` */
 	RESP_RESTORE,		/* the same, absolute if ABSTTL comes later */
+	RESP_PARTS,		/* all arguments are keys; the reply has one element for each */
 	RESP_STORE,		/* a read, unless STORE or STOREDIST and a key come */
 	RESP_NUMKEYS,		/* argument `aux` counts the keys behind it */
 	RESP_STREAMS,		/* half of the arguments behind STREAMS are keys */

@@ -158,8 +158,11 @@ static inline void feed_check_request(struct feed *f, const struct pd_parse *st,
 static inline void feed_check_reply(struct feed *f, const struct pd_parse *st,
 				    const struct wire_step *s, __u32 from, int ev)
 {
-	if ((ev & WIRE_EV_KEY) && (s->key_off < from || s->key_off + s->key_len > s->pos))
+	if ((ev & WIRE_EV_KEY) && s->key_len &&
+	    (s->key_off < from || s->key_off + s->key_len > s->pos))
 		feed_broken(f, "a part's key outside its token");
+	if ((ev & WIRE_EV_KEY) && !s->key_len && s->key_off >= WIRE_PARTS_MAX)
+		feed_broken(f, "a part without a place");
 	if (!(ev & WIRE_EV_DONE))
 		return;
 	if (!feed_clear(st))
@@ -336,7 +339,9 @@ static inline ssize_t feed_token(struct feed *f, enum feed_side side, const __u8
 	}
 	used = s.pos - from;
 	d->at += used;
-	if (ev & WIRE_EV_KEY) {
+	if ((ev & WIRE_EV_KEY) && !s.key_len) {
+		feed_log(f, "part %u\n", s.key_off);
+	} else if (ev & WIRE_EV_KEY) {
 		feed_quote(f, "key", f->win->b + s.key_off, s.key_len);
 		if (s.cls == PD_CLASS_READ && s.ident_len != s.key_len)
 			feed_quote(f, "ident", f->win->b + s.ident_off, s.ident_len);

@@ -30,7 +30,7 @@ static const struct wire_ops native_ops = {
 	.request = OPS_JOIN(PROTO, _request),
 	.reply = OPS_JOIN(PROTO, _reply),
 	.settle = OPS_JOIN(PROTO, _settle),
-#if (PROTO_FLAGS) & WIRE_F_EMIT
+#if (PROTO_FLAGS) & (WIRE_F_EMIT | WIRE_F_HEAD)
 	.emit = OPS_JOIN(PROTO, _emit),
 #endif
 #if (PROTO_FLAGS) & WIRE_F_DATAGRAM
