@@ -7,28 +7,13 @@ checks what the grammar says of them: as many replies as it predicts, framed
 to the last byte; no key changed that it does not report as written; an
 exptime that is not later than the server's own.
 
-usage: check_server.py [rounds [seed]]        (from the root of the tree)
+usage: check_server.py [rounds [seed]]
 """
-import ctypes, os, random, re, socket, subprocess, sys, tempfile, time
+import os, random, re, socket, subprocess, sys, time
 
-SHIM = r"""
-#include "selftests/unit/wire/native.h"
-#include "selftests/unit/wire/feed.h"
-static struct feed f;
-const char *run(const void *client, size_t n, const void *server, size_t m)
-{
-	feed_init(&f, &native_ops);
-	feed_bytes(&f, FEED_CLIENT, client, n);
-	feed_end(&f, FEED_CLIENT);
-	feed_log(&f, "--\n");
-	feed_bytes(&f, FEED_SERVER, server, m);
-	feed_end(&f, FEED_SERVER);
-	feed_free(&f);
-	if (f.broken)
-		feed_log(&f, "broken: %s\n", f.broken);
-	return f.log;
-}
-"""
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../../selftests/unit/wire"))
+from grammar import build
+
 KEYS = [b"a", b"b", b"kk", b"n1", b"n2", b"key:7"]
 ODD_KEYS = [b"x" * 250, b"y" * 251, b"\xc3\xa9", b"k\x01", b"k\x00z", b"YWJj"]
 FLAGS = [b"b", b"c", b"f", b"h", b"k", b"l", b"Oabc", b"q", b"s", b"t", b"u", b"v", b"N30", b"T50",
@@ -41,23 +26,6 @@ OTHER = [b"version", b"stats", b"stats items", b"stats settings", b"stats reset"
          b"lru_crawler crawl all", b"slabs automove 1", b"slabs reassign 1 2", b"shutdown", b"foo bar",
          b"extstore item_age 10", b"flush_all", b"flush_all 0", b"flush_all noreply", b"get", b"",
          b"flush_all -5", b"flush_all x", b"mg", b"me", b"incr", b"delete", b"gat", b"refresh_certs"]
-
-
-def build():
-    """The grammar and the small engine of the tests as a library."""
-    lib = tempfile.NamedTemporaryFile(suffix=".so")
-    subprocess.run(["gcc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-I.", "-DPROTO=memcached",
-                    '-DPROTO_HDR="proto/wire/memcached/memcached.h"', "-DPROTO_FLAGS=WIRE_F_TCP",
-                    "-x", "c", "-", "-o", lib.name], input=SHIM.encode(), check=True)
-    run = ctypes.CDLL(lib.name).run
-    run.restype = ctypes.c_char_p
-    run.argtypes = [ctypes.c_char_p, ctypes.c_size_t] * 2
-    lib.close()
-
-    def grammar(client, server=b""):
-        requests, replies = run(client, len(client), server, len(server)).decode().split("--\n")
-        return requests.splitlines(), replies.splitlines()
-    return grammar
 
 
 class Generator:
@@ -221,7 +189,7 @@ def check(grammar, server, batch):
 def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else int.from_bytes(os.urandom(4), "little")
-    grammar, server, gen = build(), Server(), Generator(seed)
+    grammar, server, gen = build("memcached"), Server(), Generator(seed)
     checked = wrong = 0
     try:
         for i in range(rounds):
