@@ -28,7 +28,8 @@
  *   over them before the next call. WIRE_EV_DONE may come with st->skip set:
  *   everything about the message is known, only payload is left.
  *   At DONE: s->cls, s->flags, s->code (control), s->op (cacheable read) and,
- *   for a write that sets one, s->ttl. st is all zero but for skip after DONE.
+ *   for a write that sets one, s->ttl (PD_CLASS_WRITE_ALL: a flush after it). st
+ *   is all zero but for skip after DONE.
  *   With WIRE_EV_KEY: s->key_off/key_len, and s->cls/s->flags already final as
  *   far as words go (WRITE or READ); for a READ, s->op, and s->ident_off/ident_len is the
  *   span of the request that, with s->op, names it completely (it starts with

@@ -77,6 +77,10 @@ STYLES = {
 # Flagged as writes with keys, but they reach further than those.
 EVERYTHING = {"MIGRATE"}
 
+# Subcommands of later servers that every client library sends when it connects, whatever the server:
+# name -> arity. Older ones refuse them; they leave every key alone.
+LATER = {"CLIENT|SETINFO": 4, "CLIENT|NO-TOUCH": 3}
+
 NAME_MAX = 23
 
 
@@ -119,7 +123,7 @@ def row(name, command):
     if name in PARTS:
         assert "readonly" in flags, name
         return ("READ", 1, -1, 1, "PARTS", NEVER, READS[PARTS[name]][0])
-    if name in PEEKS or name.endswith("|HELP"):
+    if name in PEEKS or name in LATER or name.endswith("|HELP"):
         assert "write" not in flags, name
         return ("PEEK", 0, 0, 1) + plain
     style = STYLES.get(name, plain)
@@ -151,8 +155,12 @@ def table(commands):
         key = ", ".join("0x%x" % w for w in words(sub or name, container))
         out.append("COMMAND(%s, %s,\n\t%d, %s, %d, %d, %d, %s, %d, %d)"
                    % (ident, key, arity, cls, first, last, step, style, scan, aux))
-        for below in sorted(command[9], key=lambda c: c[0]):
-            add(below[0].upper(), below)
+        below = {c[0].upper(): c for c in command[9]}
+        for late, late_arity in LATER.items():
+            if late.startswith(name + "|"):
+                below.setdefault(late, [late, late_arity, [], 0, 0, 0, [], [], [], []])
+        for lower in sorted(below):
+            add(lower, below[lower])
 
     for command in sorted(commands, key=lambda c: c[0]):
         add(command[0].upper(), command)
@@ -162,8 +170,8 @@ def table(commands):
 HEAD = """/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Written by commands.py from the COMMAND reply of redis-server 7.0. One row
- * for each command and subcommand; a command without a row is a write to
- * everything.
+ * for each command and subcommand, and for the few of later servers that
+ * clients send to any; a command without a row is a write to everything.
  *
  * COMMAND(ident, word0, word1, word2,
  *	arity, class, first key, last key, key step, style, scan, aux)

@@ -133,8 +133,8 @@ WIRE_INLINE int resp_done(struct pd_parse *st, struct wire_step *s, int ev)
 	s->ttl_unit = WIRE_TTL_NONE;
 	if (cls == PD_CLASS_CONTROL)
 		resp_control(st, s);
-	else if (row->style >= RESP_OPTIONS && row->style <= RESP_RESTORE)
-		resp_ttl(st, s);
+	else if (cls == PD_CLASS_WRITE && row->style >= RESP_OPTIONS && row->style <= RESP_RESTORE)
+		resp_ttl(st, s); /* with a write to everything it would be a flush to come */
 	st->left = 0;
 	st->arg = 0;
 	st->row = 0;
