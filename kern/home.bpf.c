@@ -523,10 +523,8 @@ static __always_inline void home_feed_reply(pd_ctx *ctx, struct home_room *r, st
 	}
 	if (fl->fill.armed)
 		home_fill(ctx, r, fl, svc);
-	if (st->ses.opaque) {
-		home_release(fl, &st->req_busy, svc, f->now);
-		pd_authority_hold(svc->authority, PD_WORD_BUMP, f->now);
-	}
+	if (st->ses.opaque)
+		home_turned_opaque(fl, svc, f->now);
 	pd_verdict(svc->id, PD_V_home_reply);
 }
 

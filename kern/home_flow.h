@@ -89,6 +89,22 @@ static __always_inline void home_lost(struct pd_flow *fl, __u32 *other,
 	pd_event(svc->id, PD_EVENT_FRAMING_LOST, &p->t);
 }
 
+/*
+ * From this reply on replies no longer match requests. Writes that are still
+ * at the server end unseen: nothing is kept for the grace time. A connection
+ * that only subscribed has none, and costs nobody a hit (rule 9).
+ */
+static __always_inline void home_turned_opaque(struct pd_flow *fl, const struct pd_service *svc,
+					       __u64 now)
+{
+	struct pd_stream *st = &fl->stream;
+	bool any = !ring_empty(st) || st->nheld || st->held_all;
+
+	home_release(fl, &st->req_busy, svc, now);
+	if (any)
+		pd_authority_hold(svc->authority, PD_WORD_BUMP, now);
+}
+
 /* Replies of a connection whose messages cannot be told apart: each may acknowledge a write. */
 static __always_inline void home_opaque_reply(struct pd_flow *fl, const struct pd_service *svc,
 					      __u64 now)
