@@ -18,6 +18,7 @@ NS = os.environ["NS"]
 RUN = os.environ["RUN"]
 R4, R6, RPORT = os.environ["R4"], os.environ["R6"], int(os.environ["RPORT"])
 M4, M6, MPORT = os.environ["M4"], os.environ["M6"], int(os.environ["MPORT"])
+PD_ROOT = os.environ["PD_ROOT"]
 PLAIN = bool(os.environ.get("PD_PLAIN"))
 CTL = [os.environ["PD_BUILD"] + "/panditctl", "-s", os.environ["SOCK"]]
 LIBC = ctypes.CDLL(None, use_errno=True)
