@@ -215,6 +215,10 @@ test-asan:
 test-net: $(B)/panditd $(B)/panditctl $(BENCH) $(ORACLE)
 	@selftests/net/run.sh
 
+## test-upstream: the whole of the tests that Redis comes with, with and without pandit (as root)
+test-upstream: $(B)/panditd $(B)/panditctl
+	@PD_UPSTREAM=all selftests/net/run.sh 120 046
+
 VM_OBJECTS := $(CLANG)=$(B)/pandit.bpf.o clang-19=$(B)/clang-19/pandit.bpf.o
 ## test-vm: every program loads on Debian's 6.1 and 6.12, within ci/budgets
 test-vm: $(B)/pandit.bpf.o $(B)/clang-19/pandit.bpf.o
@@ -259,5 +263,5 @@ install: all
 clean:
 	@[ ! -d $(B) ] || find $(B) -mindepth 1 -maxdepth 1 ! -name vm -exec rm -rf {} +
 
-.PHONY: help all bpf tools docs check test test-unit test-wire test-prog test-diff test-fuzz test-asan test-net test-vm \
+.PHONY: help all bpf tools docs check test test-unit test-wire test-prog test-diff test-fuzz test-asan test-net test-upstream test-vm \
 	budgets demo bench fuzz install clean
