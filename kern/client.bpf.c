@@ -134,6 +134,7 @@ static __noinline void client_key(struct client_loop *l)
 	__u32 why;
 
 	st->req.nkeys = (st->req.nkeys + 1) & PD_NKEYS;
+	pd_watch_key(&f->win, &f->step, l->seed);
 	if (!f->all_hit)
 		return;
 	if (f->step.cls != PD_CLASS_READ || !f->step.op || (f->step.flags & PD_REQ_QUEUED)) {
@@ -496,6 +497,7 @@ int client_request(struct __sk_buff *ctx)
 	svc = pkt_service(p, s);
 	if (!svc)
 		return PD_NEXT;
+	pd_watch(p, PD_HOOK_CLIENT_REQUEST, s != PKT_OK);
 	if (s != PKT_OK)
 		return client_odd(svc, s);
 	if (p->proto == IPPROTO_TCP)
@@ -633,6 +635,7 @@ int client_reply(struct __sk_buff *ctx)
 	svc = pkt_service(p, s);
 	if (!svc)
 		return PD_NEXT;
+	pd_watch(p, PD_HOOK_CLIENT_REPLY, s != PKT_OK);
 	if (s != PKT_OK)
 		return client_odd(svc, s);
 	if (p->proto == IPPROTO_TCP)

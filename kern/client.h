@@ -88,6 +88,8 @@ static long client_local_loop(__u32 i, void *ctx)
 		return 1;
 	}
 	f->at = f->base + f->step.pos;
+	if (ev & WIRE_EV_KEY)
+		pd_watch_key(&f->win, &f->step, l->seed);
 	if (ev & WIRE_EV_DONE) {
 		f->seen |= 1 << (f->step.cls & 7);
 		f->msgs++;

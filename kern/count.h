@@ -4,21 +4,24 @@
 #define PD_KERN_COUNT_H
 
 #include "pandit.h"
+#include "observe.h"
 
-static __always_inline void pd_verdict_at(__u32 service, __u32 verdict, __u32 line)
+static __always_inline void pd_verdict_at(__u32 service, __u32 verdict, __u32 here)
 {
 	__u32 i = (service & (PD_SERVICES_MAX - 1)) * PD_VERDICTS_MAX +
 		  (verdict & (PD_VERDICTS_MAX - 1));
 	struct pd_verdict *v = bpf_map_lookup_elem(&verdicts, &i);
 
+	if (pd_watched())
+		pd_watch_verdict(service, verdict, here);
 	if (!v)
 		return;
 	v->count++;
-	v->line = line;
+	v->line = here & 0xffff;
 }
 
 /* Count one packet under a reason, with the source line that decided it. */
-#define pd_verdict(service, verdict) pd_verdict_at(service, verdict, __LINE__)
+#define pd_verdict(service, verdict) pd_verdict_at(service, verdict, PD_HERE)
 
 static __always_inline void pd_count_by(__u32 service, __u32 counter, __u64 n)
 {

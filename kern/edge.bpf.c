@@ -30,6 +30,7 @@ int edge_client(struct xdp_md *ctx)
 	i = bpf_map_lookup_elem(&interfaces, &ifindex);
 	if (!svc || !i || !i->xdp_room || !(i->flags & PD_SIDE_EDGE))
 		return XDP_PASS;
+	pd_watch(&r->p, PD_HOOK_EDGE, false);
 	why = udp_answer(ctx, r, svc, i);
 	if (!why) {
 		pd_verdict(svc->id, PD_V_hit);

@@ -113,6 +113,7 @@ static __noinline __attribute__((unused)) __u32 hit_key(struct answer *ans, stru
 	if (w->ident_len != f->step.key_len)
 		ih = pd_hash(&f->win, f->step.ident_off, w->ident_len, seed);
 	w->ehash = pd_mix(pd_mix(ih, realm), (__u64)svc->id << 8 | w->op);
+	pd_watch_want(w->ehash);
 #pragma unroll
 	for (int c = 0; c < PD_CLASSES; c++) {
 		if (!(s->classes & (1 << c)))

@@ -32,6 +32,7 @@ static __noinline void home_key(struct home_loop *l)
 
 	h = pd_hash(&f->win, f->step.key_off, n, l->seed);
 	st->req.khash = h;
+	pd_watch_key(&f->win, &f->step, l->seed);
 	if (f->step.cls == PD_CLASS_WRITE && st->ses.opaque)
 		pd_slot_hold(l->svc->authority, h & (PD_SLOTS - 1), PD_WORD_BUMP, f->now);
 	else if (f->step.cls == PD_CLASS_WRITE)
@@ -191,7 +192,7 @@ static __always_inline int home_syn(struct home_room *r, const struct pd_service
 	struct pd_flow *fl = bpf_map_lookup_elem(&flows, &p->t);
 
 	if (p->plen) { /* TCP Fast Open */
-		home_unknown(svc, __LINE__);
+		home_unknown(svc, PD_HERE);
 		return PD_NEXT;
 	}
 	if (fl && fl->state == PD_CONN_DEAD) {
@@ -270,7 +271,7 @@ static __always_inline bool home_trial(const struct home_room *r, struct pd_flow
 				       const struct pd_service *svc, struct pkt *p, __u32 late,
 				       __u64 now)
 {
-	home_unknown(svc, __LINE__);
+	home_unknown(svc, PD_HERE);
 	if (!home_quiet(fl, p, late)) {
 		home_lost(fl, &fl->stream.rep_busy, svc, p, now);
 		return false;
@@ -311,7 +312,7 @@ static __always_inline int home_segment(pd_ctx *ctx, struct home_room *r, struct
 	__u32 end = p->seq + p->plen, late;
 
 	if (p->flags & TCPF_URG) {
-		home_unknown(svc, __LINE__);
+		home_unknown(svc, PD_HERE);
 		home_lost(fl, &fl->stream.rep_busy, svc, p, r->f.now);
 	}
 	if (before(fl->c_nxt, p->seq)) {
@@ -354,7 +355,7 @@ static __always_inline int home_tcp_request(pd_ctx *ctx, struct home_room *r,
 		fl = home_meet(r, svc, p);
 	if (!fl) {
 		if (p->plen)
-			home_unknown(svc, __LINE__);
+			home_unknown(svc, PD_HERE);
 		return PD_NEXT;
 	}
 	r->f.now = pd_now_coarse();
@@ -405,6 +406,7 @@ int home_request(struct __sk_buff *ctx)
 	svc = pkt_service(p, s);
 	if (!svc)
 		return PD_NEXT;
+	pd_watch(p, PD_HOOK_HOME_REQUEST, s != PKT_OK);
 	if (s != PKT_OK)
 		return home_odd(svc);
 	if (p->proto == IPPROTO_TCP)
@@ -518,7 +520,7 @@ static __always_inline void home_feed_reply(pd_ctx *ctx, struct home_room *r, st
 	}
 	if (f->bad) {
 		home_lost(fl, &st->req_busy, svc, p, f->now);
-		home_unknown(svc, __LINE__);
+		home_unknown(svc, PD_HERE);
 		return;
 	}
 	if (fl->fill.armed)
@@ -578,7 +580,7 @@ static __always_inline void home_new_reply(pd_ctx *ctx, struct home_room *r, str
 	bool trial = fl->unknown == PD_FRAMING_TRIAL;
 
 	if (fl->unknown)
-		home_unknown(svc, __LINE__);
+		home_unknown(svc, PD_HERE);
 	if (fl->unknown == PD_FRAMING_LOST)
 		return;
 	if (st->ses.opaque) {
@@ -647,7 +649,7 @@ static __always_inline int home_tcp_reply(pd_ctx *ctx, struct home_room *r,
 	}
 	if (!fl) {
 		if (p->plen)
-			home_unknown(svc, __LINE__);
+			home_unknown(svc, PD_HERE);
 		return PD_NEXT;
 	}
 	r->f.now = pd_now_coarse();
@@ -689,6 +691,7 @@ int home_reply(struct __sk_buff *ctx)
 	svc = pkt_service(p, s);
 	if (!svc)
 		return PD_NEXT;
+	pd_watch(p, PD_HOOK_HOME_REPLY, s != PKT_OK);
 	if (s != PKT_OK)
 		return home_odd(svc);
 	if (p->proto == IPPROTO_TCP)

@@ -42,12 +42,12 @@ struct {
 	__type(value, struct home_room);
 } home_rooms SEC(".maps");
 
-/* Unclassified traffic to or from an authority. */
-static __always_inline void home_unknown(const struct pd_service *svc, __u32 line)
+/* Unclassified traffic to or from an authority. here: PD_HERE of whoever found out. */
+static __always_inline void home_unknown(const struct pd_service *svc, __u32 here)
 {
 	struct pd_authority *a = pd_authority_of(svc->authority);
 
-	pd_verdict_at(svc->id, PD_V_home_unknown, line);
+	pd_verdict_at(svc->id, PD_V_home_unknown, here);
 	pd_count(svc->id, PD_C_unknown);
 	if (!a)
 		return;

@@ -110,7 +110,7 @@ static __always_inline void home_opaque_reply(struct pd_flow *fl, const struct p
 					      __u64 now)
 {
 	if (fl->unknown) {
-		home_unknown(svc, __LINE__);
+		home_unknown(svc, PD_HERE);
 		return;
 	}
 	if (!ring_empty(&fl->stream)) {

@@ -35,6 +35,7 @@ static long home_dgram_loop(__u32 i, void *ctx)
 	if (ev & WIRE_EV_KEY) {
 		l->r->parse.khash = pd_hash(&f->win, f->step.key_off, f->step.key_len, l->seed);
 		l->r->seen.nkeys++;
+		pd_watch_key(&f->win, &f->step, l->seed);
 		if (f->step.cls == PD_CLASS_WRITE &&
 		    (l->r->seen.nkeys > 1 || !(ev & WIRE_EV_DONE) ||
 		     (f->step.flags & PD_REQ_NOREPLY))) {
@@ -110,7 +111,7 @@ static __always_inline int home_udp_request(pd_ctx *ctx, struct home_room *r,
 	f->step.len = p->plen;
 	if (!p->plen || feed_begin(ctx, f, p->poff, p->plen, r->fill.ident, &no_carry) ||
 	    proto_datagram(svc->protocol, &f->win, &f->step)) {
-		home_unknown(svc, __LINE__);
+		home_unknown(svc, PD_HERE);
 		pd_authority_hold(svc->authority, PD_WORD_BUMP, f->now);
 		return PD_NEXT;
 	}
@@ -120,7 +121,7 @@ static __always_inline int home_udp_request(pd_ctx *ctx, struct home_room *r,
 	__builtin_memcpy(&k->flow, &p->t, sizeof(k->flow));
 	bpf_loop(FEED_LOAD, home_dgram_loop, &l, 0);
 	if (f->bad || f->msgs != 1 || f->at + r->parse.skip != p->plen) {
-		home_unknown(svc, __LINE__);
+		home_unknown(svc, PD_HERE);
 		pd_authority_hold(svc->authority, PD_WORD_BUMP, f->now);
 		r->seen.cls = PD_CLASS_WRITE_ALL;
 	} else {
@@ -201,7 +202,7 @@ static __always_inline int home_udp_reply(pd_ctx *ctx, struct home_room *r,
 	f->now = bpf_ktime_get_boot_ns();
 	__builtin_memset(&r->session, 0, sizeof(r->session));
 	if (!p->plen || feed_begin(ctx, f, p->poff, p->plen, r->fill.ident, &no_carry)) {
-		home_unknown(svc, __LINE__);
+		home_unknown(svc, PD_HERE);
 		return PD_NEXT;
 	}
 	k->pad = 0;
@@ -209,7 +210,7 @@ static __always_inline int home_udp_reply(pd_ctx *ctx, struct home_room *r,
 	__builtin_memcpy(&k->flow, &p->t, sizeof(k->flow));
 	d = bpf_map_lookup_elem(&datagrams, k);
 	if (!d) {
-		home_unknown(svc, __LINE__);
+		home_unknown(svc, PD_HERE);
 		return PD_NEXT;
 	}
 	f->step.pos = 0;

@@ -4,6 +4,7 @@
 #define PD_KERN_REPLY_H
 
 #include "headers.h"
+#include "observe.h"
 
 /* What a TCP answer says in its header: sequence numbers in host order, the rest in network order.
  */
@@ -114,7 +115,13 @@ static __always_inline int reply_inject_ack(pd_ctx *ctx, struct headers *hd, con
 		bare_ack(hd->b, p, false, partial);
 	if (pd_store(ctx, 0, hd->b, hl))
 		return -1;
-	return bpf_clone_redirect(ctx, ctx->ifindex, BPF_F_INGRESS) ? -1 : 0;
+	if (pd_rehearsal)
+		return 0;
+	if (bpf_clone_redirect(ctx, ctx->ifindex, BPF_F_INGRESS))
+		return -1;
+	if (pd_watched()) /* the copy has passed here meanwhile */
+		pd_watch_resume();
+	return 0;
 }
 
 /* Rewrite sequence and acknowledgement numbers in place; a full checksum is corrected, a partial

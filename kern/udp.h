@@ -49,6 +49,7 @@ static long udp_loop(__u32 i, void *ctx)
 	}
 	f->at = f->base + f->step.pos;
 	if (ev & WIRE_EV_KEY) {
+		pd_watch_key(&f->win, &f->step, l->seed);
 		r->parse.nkeys = (r->parse.nkeys + 1) & PD_NKEYS;
 		why = f->step.cls == PD_CLASS_READ && f->step.op
 			      ? hit_part(&r->ans, f, &r->emit, l->svc, 0, l->seed,

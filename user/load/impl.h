@@ -59,9 +59,15 @@ struct pd_load {
 	struct pd_slot *slots;		  /* mapped */
 	size_t authorities_len, slots_len;
 	struct pd_settings settings;
+	struct pd_observe *observe; /* in the memory of the programs; owned by skel */
 	struct ring_buffer *ring;
 	pd_load_event_fn event_fn;
 	void *event_arg;
+	pd_load_observed_fn observed_fn;
+	void *observed_arg;
+	bool observing; /* the ring `observed` is read */
+	uint32_t watching;  /* bit n: watcher n is taken */
+	uint32_t watch_tag; /* of the last watcher */
 	char **problems;
 	size_t nproblems;
 	char edge_refusal[128];
@@ -84,12 +90,24 @@ const char *pd_libbpf_log_reason(void);
 __attribute__((format(printf, 2, 3))) int pd_load_problem(struct pd_load *load, const char *fmt,
 							  ...);
 
+/* load.c: the object, not loaded yet. @rehearsal: a load that is never attached. */
+int pd_skeleton_open(bool rehearsal, struct pandit **ret, struct pd_fault *f);
+int pd_skeleton_load(struct pandit *skel);
+struct bpf_object *pd_skeleton_object(struct pandit *skel);
+struct pd_observe *pd_skeleton_observe(struct pandit *skel);
+void pd_skeleton_free(struct pandit **skel);
+
 /* pins.c */
 int pd_pins_prepare(struct pd_load *load, struct pd_fault *f);
 int pd_pins_write(struct pd_load *load, struct pd_fault *f);
 
 /* adopt.c: reuse what fits; returns 0 or -errno. */
 int pd_adopt(struct pd_load *load, struct pd_fault *f);
+
+/* watch.c: the callback of the ring `observed`; @ctx is a struct pd_load. */
+int pd_watch_record(void *ctx, void *data, size_t size);
+/* What a watcher of the programs is to be. The tag is left alone. */
+void pd_watcher_set(struct pd_watcher *w, const struct pd_watch *want);
 
 /* words.c */
 int pd_words_map(struct pd_load *load, struct pd_fault *f);

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "pandit.skel.h"
 #include "user/lib/log.h"
 #include "user/lib/strbuf.h"
 #include "user/load/impl.h"
+#include "pandit.skel.h"
 
 const struct pd_map_row pd_map_rows[PD_MAP_MAX] = {
 #define MAP(n, t, k, v, max, fl, lf)              \
@@ -31,8 +31,9 @@ const char *const pd_prog_names[PD_PROG_MAX] = {
 	[PD_PROG_EDGE_CLIENT] = "edge_client",
 };
 
-/* The last lines of libbpf; the verifier's verdict is among them. */
-static struct {
+/* The last lines of libbpf; the verifier's verdict is among them. Programs may be loaded by several
+ * threads. */
+static __thread struct {
 	char reason[256];
 	char last[256];
 } libbpf_log;
@@ -171,12 +172,46 @@ static int set_sizes(struct pd_load *load, const struct pd_load_options *o, stru
 	return 0;
 }
 
-static int open_skeleton(struct pd_load *load, struct pd_fault *f)
+int pd_skeleton_open(bool rehearsal, struct pandit **ret, struct pd_fault *f)
 {
-	load->skel = pandit__open();
-	if (!load->skel)
+	struct pandit *skel = pandit__open();
+
+	if (!skel)
 		return pd_fail(f, -errno, NULL, "cannot open the kernel programs: %s",
 			       strerror(errno));
+	/* constant for the programs, but only once they are loaded */
+	*(uint32_t *)&skel->rodata->pd_rehearsal = rehearsal;
+	*ret = skel;
+	return 0;
+}
+
+int pd_skeleton_load(struct pandit *skel)
+{
+	return pandit__load(skel);
+}
+
+struct bpf_object *pd_skeleton_object(struct pandit *skel)
+{
+	return skel->obj;
+}
+
+struct pd_observe *pd_skeleton_observe(struct pandit *skel)
+{
+	return &skel->bss->pd_observe;
+}
+
+void pd_skeleton_free(struct pandit **skel)
+{
+	pandit__destroy(*skel);
+	*skel = NULL;
+}
+
+static int open_skeleton(struct pd_load *load, struct pd_fault *f)
+{
+	int err = pd_skeleton_open(false, &load->skel, f);
+
+	if (err)
+		return err;
 	load->obj = load->skel->obj;
 	for (int i = 0; i < PD_MAP_MAX; i++) {
 		struct bpf_map *map = bpf_object__find_map_by_name(load->obj, pd_map_rows[i].name);
@@ -206,7 +241,7 @@ static int load_object(struct pd_load *load, bool optional, struct pd_fault *f)
 	if (edge && !optional)
 		bpf_program__set_autoload(edge, false);
 	pd_libbpf_log_start();
-	err = bpf_object__load(load->obj);
+	err = pandit__load(load->skel); /* not bpf_object__load(): it would leave `bss` unmapped */
 	if (!err)
 		return 0;
 	if (err == -EPERM)
@@ -230,6 +265,7 @@ static void collect_fds(struct pd_load *load)
 
 		load->prog_fds[i] = fd < 0 ? -1 : fd;
 	}
+	load->observe = &load->skel->bss->pd_observe;
 }
 
 static int load_once(struct pd_load *load, const struct pd_load_options *o, bool optional,
@@ -315,6 +351,8 @@ void pd_load_close(struct pd_load **load)
 
 	if (!l)
 		return;
+	if (l->observe)
+		__atomic_store_n(&l->observe->on, 0, __ATOMIC_SEQ_CST);
 	ring_buffer__free(l->ring);
 	if (l->authorities)
 		munmap(l->authorities, l->authorities_len);

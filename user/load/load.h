@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "maps/conn.h"
+#include "maps/observe.h"
 #include "user/lib/fault.h"
 
 struct pd_load;
@@ -117,6 +117,91 @@ typedef void (*pd_load_event_fn)(void *arg, const struct pd_event *event);
 int pd_load_events_fd(struct pd_load *load, pd_load_event_fn fn, void *arg);
 /* Hand the waiting events to the function given before. */
 int pd_load_events_consume(struct pd_load *load);
+
+/* ---- watching verdicts --------------------------------------------------- */
+
+/* What a watcher wants to see; see struct pd_watcher. */
+struct pd_watch {
+	uint64_t services;  /* bit n: pd_service.id n */
+	uint64_t verdicts;  /* bit n: enum pd_verdict_id n */
+	const void *prefix; /* of the key */
+	size_t prefix_len;  /* bytes, at most PD_WATCH_PREFIX */
+	bool keys;
+	uint32_t rate; /* records a second; 0 = no limit */
+};
+
+/* @key: record->key_len bytes, or NULL if the watcher is not shown keys. */
+typedef void (*pd_load_observed_fn)(void *arg, const struct pd_observed *record,
+				    const uint8_t *key);
+/* Who gets the records that pd_load_events_consume() finds. */
+void pd_load_on_observed(struct pd_load *load, pd_load_observed_fn fn, void *arg);
+
+/* -EBUSY: there are PD_WATCHERS already; -EINVAL: the prefix is too long. */
+int pd_load_watch(struct pd_load *load, const struct pd_watch *want, unsigned int *ret_watcher);
+void pd_load_unwatch(struct pd_load *load, unsigned int watcher);
+
+/* The programs stop looking by themselves 5 s after the last call. */
+void pd_load_watch_on(struct pd_load *load);
+
+/* Records that were not given, since the watcher began: beyond its rate, or because the ring was
+ * full. */
+uint64_t pd_load_watch_dropped(const struct pd_load *load, unsigned int watcher);
+
+/* ---- rehearsals ---------------------------------------------------------- */
+
+/*
+ * The same programs, loaded once more with maps of their own: packets are
+ * tried on them, and nothing of it reaches the attached ones, their maps or the
+ * network. Belongs to whoever made it; one thread at a time.
+ */
+struct pd_rehearsal;
+
+/* @hooks: bit n: enum pd_hook n. Takes about a second; may run on any thread, while others run. */
+int pd_rehearsal_new(uint32_t hooks, struct pd_rehearsal **ret, struct pd_fault *f);
+void pd_rehearsal_free(struct pd_rehearsal **r);
+
+/* Copy what belongs to no connection: settings, services, interfaces, words, times to live. */
+int pd_rehearsal_copy(struct pd_rehearsal *r, struct pd_load *load);
+
+/*
+ * Copy what is known of this connection or UDP flow, unless it was copied
+ * before. @frame: id of the datagram, network order. Entries are copied when a
+ * program looks for them.
+ */
+int pd_rehearsal_flow(struct pd_rehearsal *r, struct pd_load *load, const struct pd_dgram_key *key);
+
+/* A connection that there is not: established, and the server has answered a read on it. */
+struct pd_rehearsed_conn {
+	struct pd_tuple flow;
+	uint32_t seq, ack; /* next bytes of client and server */
+	const struct pd_service *service;
+	bool local; /* the home hook of this host follows it */
+	bool udp;   /* it is a source that the server has answered */
+};
+int pd_rehearsal_connect(struct pd_rehearsal *r, const struct pd_rehearsed_conn *c);
+
+enum pd_act {
+	PD_ACT_FORWARD,
+	PD_ACT_ANSWER,
+	PD_ACT_DROP,
+};
+
+/**
+ * pd_rehearsal_run() - what a program does with a packet.
+ * @ifindex: where it arrives; 0 = nowhere in particular
+ * @key: its connection, as for pd_rehearsal_flow()
+ * @frame, @len: in: the packet. Out: what it became; room for PD_REHEARSAL_ROOM bytes
+ * @fn: called for each verdict
+ *
+ * -EINVAL: the kernel takes no packet of this size.
+ */
+int pd_rehearsal_run(struct pd_rehearsal *r, struct pd_load *load, enum pd_hook hook,
+		     uint32_t ifindex, const struct pd_dgram_key *key, uint8_t *frame, size_t *len,
+		     pd_load_observed_fn fn, void *arg, enum pd_act *ret);
+#define PD_REHEARSAL_ROOM 16384
+
+/* Is there a service at this endpoint, for the programs? */
+bool pd_load_serves(const struct pd_load *load, const struct pd_endpoint *endpoint);
 
 /* Run the sweeps once: rows that are over are marked, those marked before are deleted. */
 int pd_load_sweep(struct pd_load *load);

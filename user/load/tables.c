@@ -322,8 +322,9 @@ static int on_event(void *ctx, void *data, size_t size)
 int pd_load_events_fd(struct pd_load *load, pd_load_event_fn fn, void *arg)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(load->obj, "events");
+	struct bpf_map *seen = bpf_object__find_map_by_name(load->obj, "observed");
 
-	if (!map)
+	if (!map || !seen)
 		return -ENOENT;
 	load->event_fn = fn;
 	load->event_arg = arg;
@@ -331,6 +332,13 @@ int pd_load_events_fd(struct pd_load *load, pd_load_event_fn fn, void *arg)
 		load->ring = ring_buffer__new(bpf_map__fd(map), on_event, load, NULL);
 	if (!load->ring)
 		return -errno;
+	if (!load->observing) {
+		int err = ring_buffer__add(load->ring, bpf_map__fd(seen), pd_watch_record, load);
+
+		if (err)
+			return err;
+		load->observing = true;
+	}
 	return ring_buffer__epoll_fd(load->ring);
 }
 
