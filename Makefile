@@ -84,6 +84,7 @@ SANITIZE ?=
 ALL_CFLAGS := $(CFLAGS) $(SANITIZE) -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE -DPD_VERSION='"$(VERSION)"' \
 	-I. -I$(B) -I$(B)/gen -MMD -MP $(shell pkg-config --cflags libnl-3.0 libnl-route-3.0)
 LIBS := -lbpf -lnl-route-3 -lnl-3 -luv -lyaml -lmicrohttpd -lgrpc -lgpr -lprotobuf-c -ljansson -lpthread
+CTL_LIBS := $(LIBS) -lncursesw -ltinfo
 
 PROTOS   := $(wildcard proto/pandit/v1/*.proto)
 PB_C     := $(PROTOS:%.proto=$(B)/gen/%.pb-c.c)
@@ -113,7 +114,7 @@ $(O)/libpandit.a: $(USER_OBJ)
 $(BIN)/panditd: $(O)/user/main.o $(O)/libpandit.a
 	$(call msg,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(LIBS)
 $(BIN)/panditctl: $(CTL_OBJ)
-	$(call msg,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(LIBS)
+	$(call msg,LD,$@)$(CC) $(SANITIZE) -o $@ $^ $(CTL_LIBS)
 
 # Tools that stand alone.
 BENCH_SRC  := $(filter-out %.bpf.c,$(wildcard tools/bench/*.c))
@@ -157,7 +158,7 @@ UNIT_SRC := $(filter-out selftests/unit/wire/%,$(shell find selftests/unit -name
 UNIT := $(UNIT_SRC:selftests/unit/%.c=$(BIN)/test/unit/%)
 $(BIN)/test/unit/%: selftests/unit/%.c $(O)/libpandit.a $(CTL_SRC)
 	@mkdir -p $(@D) $(O)/unit
-	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -MF $(O)/unit/$(subst /,_,$*).d $< -o $@ -Wl,--start-group $(O)/libpandit.a -Wl,--end-group $(LIBS) -lcmocka
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -MF $(O)/unit/$(subst /,_,$*).d $< -o $@ -Wl,--start-group $(O)/libpandit.a -Wl,--end-group $(CTL_LIBS) -lcmocka
 
 grammar_flags = -DPROTO=$(1) -DPROTO_HDR='"$(call header_of,$(1))"' -DPROTO_FLAGS='($(call flags_of,$(1)))'
 GRAMMAR_CC = $(CC) -std=gnu11 -g -O1 -Wall -Wextra -Werror -D_GNU_SOURCE -I. -I$(B) -I$(B)/gen \

@@ -93,6 +93,10 @@ json_t *ctl_base64(const void *data, size_t len);
 /* The help of one verb, or of all (CTL_VERB_any). */
 void ctl_help(FILE *out, enum ctl_verb_id verb);
 
+/* A verdict as JSON, and the colour of its kind; observe.c. */
+json_t *ctl_seen_object(const Pandit__V1__VerdictSeen *seen);
+char ctl_kind_colour(const char *kind);
+
 /* Fill @request from options, or add every service of a YAML file; spec.c. */
 struct ctl_specs {
 	Pandit__V1__AddServiceRequest *requests;

@@ -18,14 +18,6 @@ static const struct {
 	[PD_EVENT_UNKNOWN] = {PD_LOG_INFO, "unclassified traffic; taken for a write to everything"},
 };
 
-static const char *service_name(struct pd_host *h, uint32_t id)
-{
-	for (size_t i = 0; i < h->nsvcs; i++)
-		if (h->svcs[i]->placed && h->svcs[i]->row.id == id)
-			return h->svcs[i]->cfg->name;
-	return "?";
-}
-
 void pd_on_event(void *arg, const struct pd_event *e)
 {
 	struct pd_host *h = arg;
@@ -42,7 +34,7 @@ void pd_on_event(void *arg, const struct pd_event *e)
 		return;
 	if (dropped)
 		snprintf(more, sizeof(more), " (%" PRIu64 " more before)", dropped);
-	pd_log(kinds[e->type].level, "service %s: %s -> %s: %s%s", service_name(h, e->service),
+	pd_log(kinds[e->type].level, "service %s: %s -> %s: %s%s", pd_service_name(h, e->service),
 	       pd_addr_format(&e->flow.client, ntohs(e->flow.cport), client),
 	       pd_addr_format(&e->flow.server, ntohs(e->flow.sport), server), kinds[e->type].text,
 	       more);

@@ -95,6 +95,7 @@ static void on_tick(uv_timer_t *timer)
 
 	if (!h->load)
 		return;
+	pd_observers_flush(h, true);
 	check_wall(h);
 	pd_load_sweep(h->load);
 	if (h->norphans)
@@ -134,6 +135,7 @@ static void on_ring(uv_poll_t *poll, int status, int events)
 	(void)events;
 	if (h->load)
 		pd_load_events_consume(h->load);
+	pd_observers_flush(h, false);
 }
 
 static void open_handles(struct pd_host *h)
@@ -177,6 +179,7 @@ static int open_ring(struct pd_host *h)
 
 	if (fd < 0)
 		return fd;
+	pd_load_on_observed(h->load, pd_on_observed, h);
 	h->events_poll = calloc(1, sizeof(*h->events_poll));
 	if (!h->events_poll)
 		return -ENOMEM;
@@ -230,6 +233,7 @@ int pd_host_load(struct pd_host *h, struct pd_fault *f)
 
 void pd_host_unload(struct pd_host *h)
 {
+	pd_observers_end(h);
 	close_ring(h);
 	pd_load_close(&h->load);
 	pd_svcs_unplace(h);
@@ -385,6 +389,8 @@ void pd_host_free(struct pd_host **host)
 		return;
 	*host = NULL;
 	pd_detach_abort(h);
+	pd_observers_end(h);
+	pd_whys_end(h);
 	pd_metrics_free(&h->metrics);
 	close_ring(h);
 	pd_load_close(&h->load);

@@ -215,6 +215,94 @@ int pd_host_detach(struct pd_host *host, const char *ifname, bool force, uint64_
 /* Forget @done of a detach under way (its caller has gone); the detach goes on. */
 void pd_host_detach_forget(struct pd_host *host, void *arg);
 
+/* ---- watching verdicts --------------------------------------------------- */
+
+/* One verdict as it was given to one packet. What it points to is valid in the callback only. */
+struct pd_seen {
+	uint64_t time;	     /* ns since 1970 */
+	const char *service; /* name; "?" = no longer configured */
+	const char *hook;    /* "client request", "home reply", "edge", ... */
+	const char *transport; /* "tcp", "udp" */
+	const char *client, *server; /* "10.0.1.2:40000"; without ports if they could not be read */
+	bool has_key;		     /* the packet had one; of several, the last */
+	uint64_t key_hash;
+	const void *key; /* NULL = not asked for */
+	size_t key_len;
+	const char *verdict, *kind, *text; /* of the row in verdicts.def */
+	const char *source;		   /* "kern/client.bpf.c" */
+	uint32_t line;
+};
+
+struct pd_observe_spec {
+	const char *const *services; /* names; none = all */
+	size_t nservices;
+	/* Rows of verdicts.def, or their kinds in any case; "all". None = what requests got. */
+	const char *const *verdicts;
+	size_t nverdicts;
+	const void *prefix; /* of keys */
+	size_t prefix_len;
+	bool keys;     /* show them */
+	uint32_t rate; /* verdicts a second; 0 = the default of 1000 */
+};
+#define PD_OBSERVE_RATE_MAX 100000
+
+struct pd_observer_fns {
+	void (*seen)(void *arg, const struct pd_seen *seen);
+	/* After some of them, and once a second. @dropped: left out since the last time. */
+	void (*flush)(void *arg, uint64_t dropped);
+	/* The programs have gone; the observer is stopped already. */
+	void (*over)(void *arg);
+};
+
+/* Called on the loop thread until pd_host_unobserve(), which may be called from `flush`. */
+int pd_host_observe(struct pd_host *host, const struct pd_observe_spec *spec,
+		    const struct pd_observer_fns *fns, void *arg, struct pd_fault *f);
+void pd_host_unobserve(struct pd_host *host, void *arg);
+
+/* ---- trying packets out --------------------------------------------------- */
+
+struct pd_blob {
+	const void *data;
+	size_t len;
+};
+
+struct pd_why_spec {
+	const struct pd_blob *frames; /* Ethernet */
+	size_t nframes;
+	const char *service, *text; /* without frames: a request in words */
+	const char *transport;	    /* "tcp", "udp"; "" = the first of the service */
+	const char *hook;	    /* "client", "home", "edge"; "" = client and home */
+	const char *interface;	    /* towards the client; "" = the first attached */
+	bool keys;
+};
+
+struct pd_fate {
+	uint32_t packet;    /* from 1 */
+	const char *action; /* "forwarded", "answered", "dropped", "not ours" */
+	uint32_t reply_size;
+	const char *note;
+};
+
+struct pd_why_fns {
+	void (*seen)(void *arg, const struct pd_seen *seen);
+	/* After the verdicts of a packet. */
+	void (*fate)(void *arg, const struct pd_fate *fate);
+	/* Once, at the end. @f is never NULL. */
+	void (*done)(void *arg, int err, const struct pd_fault *f);
+};
+
+/*
+ * Try packets on the programs with copies of the maps. Copies @spec. `done` is
+ * called later, on the loop thread, unless this fails.
+ */
+int pd_host_why(struct pd_host *host, const struct pd_why_spec *spec, const struct pd_why_fns *fns,
+		void *arg, struct pd_fault *f);
+/* Forget `fns` of the one with @arg: its caller has gone. */
+void pd_host_why_forget(struct pd_host *host, void *arg);
+
+/* The mask of pd_observe_spec.verdicts. -EINVAL: no such verdict or kind. */
+int pd_verdict_mask(const char *const *words, size_t n, uint64_t *ret, struct pd_fault *f);
+
 /* ---- doctor ------------------------------------------------------------- */
 
 /* struct pd_check, pd_check_fn: user/lib/check.h */

@@ -79,6 +79,14 @@ struct pd_detach {
 	void *arg;
 };
 
+/* Somebody who watches verdicts. */
+struct pd_observer {
+	struct pd_observer_fns fns;
+	void *arg; /* NULL = this place is free */
+	uint64_t dropped; /* as told last */
+	bool fresh;	  /* there is something to flush */
+};
+
 struct pd_host {
 	struct pd_config *config;
 	struct uv_loop_s *loop;
@@ -118,6 +126,8 @@ struct pd_host {
 	uint64_t entries, connections;
 
 	struct pd_ratelimit event_limits[4];
+	struct pd_why *whys;	   /* under way */
+	struct pd_observer observers[PD_WATCHERS]; /* by the number of the watcher */
 };
 
 int pd_host_load(struct pd_host *h, struct pd_fault *f);
@@ -179,6 +189,24 @@ uint64_t pd_translated(struct pd_host *h, uint32_t ifindex, int64_t id);
 
 /* reset.c: end translated connections by RST to both ends. Returns how many. */
 uint64_t pd_reset_connections(struct pd_host *h, uint32_t ifindex);
+
+/* observe.c */
+void pd_on_observed(void *arg, const struct pd_observed *record, const uint8_t *key);
+/* Records have been read; or, with @tick, a second has gone by. */
+void pd_observers_flush(struct pd_host *h, bool tick);
+/* The programs are about to go. */
+void pd_observers_end(struct pd_host *h);
+/* @record in words; the strings that are not constant go into @text. */
+struct pd_seen_text {
+	char client[PD_ADDR_STRLEN], server[PD_ADDR_STRLEN], source[48];
+};
+void pd_seen_of(struct pd_host *h, const struct pd_observed *record, const uint8_t *key,
+		struct pd_seen_text *text, struct pd_seen *ret);
+/* why.c: the host is about to go. */
+void pd_whys_end(struct pd_host *h);
+
+/* Name of the service with this id; "?" = there is none. */
+const char *pd_service_name(struct pd_host *h, uint32_t id);
 
 /* events.c */
 void pd_on_event(void *arg, const struct pd_event *event);

@@ -9,10 +9,14 @@
 #include "tools/panditctl/entries.c"
 #include "tools/panditctl/help.c"
 #include "tools/panditctl/interfaces.c"
+#include "tools/panditctl/observe.c"
 #include "tools/panditctl/out.c"
+#include "tools/panditctl/pcap.c"
 #include "tools/panditctl/services.c"
 #include "tools/panditctl/spec.c"
 #include "tools/panditctl/stats.c"
 #include "tools/panditctl/status.c"
+#include "tools/panditctl/top.c"
+#include "tools/panditctl/why.c"
 
 #endif

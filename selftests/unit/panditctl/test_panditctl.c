@@ -464,6 +464,79 @@ static void test_help(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+static void test_observe(void **state)
+{
+	json_t *o;
+
+	(void)state;
+	assert_int_equal(run_ctl("observe", "sessions", "-n", "2", "--keys", "--rate", "9", "-p",
+				 "\\x6b", "-e"), CTL_OK);
+	has(out, "sessions     miss_cold       k\\x01 ");
+	has(out, "tcp 10.0.1.2:40000 > 10.1.0.2:6379  kern/client.bpf.c:7\n");
+	has(out, "-- 5 left out: they were more than 9 a second (--rate)\n");
+	assert_int_equal(host.rate, 9);
+	assert_int_equal(host.prefix_len, 1);
+	assert_null(host.observing);
+	assert_int_equal(run_ctl("observe", "-n", "1"), CTL_OK);
+	has(out, "miss_cold       0000000000000abc ");
+	assert_null(strstr(out, "k\\x01"));
+	assert_int_equal(run_ctl("observe", "-n", "1", "--json"), CTL_OK);
+	*strchr(out, '\n') = '\0';
+	o = json_loads(out, 0, NULL);
+	assert_non_null(o);
+	assert_string_equal(str(o, "time"), "2025-11-25T18:48:41.123456Z");
+	assert_string_equal(str(o, "verdict"), "miss_cold");
+	assert_string_equal(str(o, "key_hash"), "0000000000000abc");
+	assert_string_equal(str(o, "file"), "kern/client.bpf.c");
+	assert_int_equal(num(o, "line"), 7);
+	assert_null(json_object_get(o, "key"));
+	json_decref(o);
+	is_error(run_ctl("observe", "other", "--json"), CTL_FAILED, "no service 'other'");
+	is_error(run_ctl("observe", "--json", "--rate", "fast"), CTL_USAGE, "is not a number");
+}
+
+static void test_why(void **state)
+{
+	json_t *o, *p;
+
+	(void)state;
+	assert_int_equal(run_ctl("why", "sessions", "GET k"), CTL_OK);
+	has(out, "packet 1: answered with 11 bytes  sessions tcp 192.0.2.1:50000 > ");
+	has(out, "hit (HIT) at kern/client.bpf.c:9\n");
+	has(out, "answered from the map\n");
+	assert_int_equal(run_ctl("why", "--hex", "00 01:02", "-x", "0304", "--json"), CTL_OK);
+	assert_int_equal(host.entries, 2);
+	o = json();
+	p = at(o, "packets", 0);
+	assert_string_equal(str(p, "action"), "answered");
+	assert_int_equal(num(p, "reply_size"), 11);
+	assert_string_equal(str(at(p, "verdicts", 0), "verdict"), "hit");
+	json_decref(o);
+	is_error(run_ctl("why", "--json"), CTL_USAGE, "name a capture file");
+	is_error(run_ctl("why", "--json", "x", "--hex", "00"), CTL_USAGE, "too many");
+	is_error(run_ctl("why", "--json", "--hex", "0"), CTL_FAILED, "wrong at character 1");
+	is_error(run_ctl("why", "--json", "/no/such"), CTL_FAILED, "cannot open /no/such");
+	is_error(run_ctl("why", "--json", "other", "GET k"), CTL_FAILED, "no service 'other'");
+}
+
+static void test_top(void **state)
+{
+	json_t *o, *s;
+
+	(void)state;
+	host.counting = 1;
+	assert_int_equal(run_ctl("top", "-i", "20ms", "-n", "1", "--json"), CTL_OK);
+	o = json();
+	s = at(o, "services", 0);
+	assert_string_equal(str(s, "name"), "sessions");
+	assert_true(num(s, "hits_per_s") > 1000);
+	assert_int_equal(num(s, "misses_per_s"), 0);
+	json_decref(o);
+	assert_int_equal(run_ctl("top", "-i", "20ms", "-n", "2"), CTL_OK);
+	has(out, "hits/s");
+	is_error(run_ctl("top", "--json", "-i", "soon"), CTL_USAGE, "is not a duration");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +547,9 @@ int main(void)
 		TEST(test_rm),
 		TEST(test_stats),
 		TEST(test_stats_watch),
+		TEST(test_observe),
+		TEST(test_why),
+		TEST(test_top),
 		TEST(test_ls),
 		TEST(test_get),
 		TEST(test_get_raw),

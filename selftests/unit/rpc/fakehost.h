@@ -22,6 +22,9 @@ struct pd_host {
 	bool forgotten, ready;
 	int counting;	/* not 0: hits grow with each call */
 	int db;
+	void *observing;	/* NULL: nobody does */
+	uint32_t rate;
+	size_t prefix_len;
 };
 
 static struct pd_host host;
@@ -188,6 +191,62 @@ int pd_host_doctor(struct pd_host *h, pd_check_fn fn, void *arg)
 
 	(void)h;
 	return fn(arg, &check);
+}
+
+/* Two verdicts and then, if there is a count, nothing more; else the caller has to go. */
+int pd_host_observe(struct pd_host *h, const struct pd_observe_spec *spec,
+		    const struct pd_observer_fns *fns, void *arg, struct pd_fault *f)
+{
+	struct pd_seen seen = {
+		.time = 1764096521123456789, .service = "sessions", .hook = "client request",
+		.transport = "tcp", .client = "10.0.1.2:40000", .server = "10.1.0.2:6379",
+		.has_key = true, .key_hash = 0xabc,
+		.key = spec->keys ? "k\001" : NULL, .key_len = 2,
+		.verdict = "miss_cold", .kind = "MISS", .text = "no entry for this request",
+		.source = "kern/client.bpf.c", .line = 7,
+	};
+
+	if (spec->nservices && strcmp(spec->services[0], "sessions"))
+		return pd_fail(f, -ENOENT, "hint", "there is no service '%s'", spec->services[0]);
+	h->observing = arg;
+	h->rate = spec->rate;
+	h->prefix_len = spec->prefix_len;
+	fns->seen(arg, &seen);
+	fns->seen(arg, &seen);
+	fns->flush(arg, 5);
+	return 0;
+}
+
+void pd_host_unobserve(struct pd_host *h, void *arg)
+{
+	if (h->observing == arg)
+		__atomic_store_n(&h->observing, NULL, __ATOMIC_SEQ_CST);
+}
+
+int pd_host_why(struct pd_host *h, const struct pd_why_spec *spec, const struct pd_why_fns *fns,
+		void *arg, struct pd_fault *f)
+{
+	struct pd_seen seen = {
+		.service = "sessions", .hook = "client request", .transport = "tcp",
+		.client = "192.0.2.1:50000", .server = "10.1.0.2:6379", .verdict = "hit",
+		.kind = "HIT", .text = "answered from the map", .source = "kern/client.bpf.c",
+		.line = 9,
+	};
+	struct pd_fate fate = { 1, "answered", 11, "" };
+
+	if (!spec->nframes && strcmp(spec->service, "sessions"))
+		return pd_fail(f, -ENOENT, "hint", "there is no service '%s'", spec->service);
+	h->entries = spec->nframes;
+	fns->seen(arg, &seen);
+	fns->fate(arg, &fate);
+	fns->done(arg, 0, &(struct pd_fault){ "", "" });
+	return 0;
+}
+
+void pd_host_why_forget(struct pd_host *h, void *arg)
+{
+	(void)h;
+	(void)arg;
 }
 
 static inline int fakehost_start(struct harness *h, struct pd_fault *f)
