@@ -50,13 +50,13 @@ static __always_inline int client_syn(pd_ctx *ctx, struct client_room *r,
 	struct pd_conn *c = bpf_map_lookup_elem(&connections, &p->t);
 	struct syn_options so;
 
-	if (p->plen) { /* TCP Fast Open: its data is not ours to answer */
-		pd_verdict(svc->id, PD_V_pass_urgent);
-		return PD_NEXT;
-	}
 	if (c && c->state == PD_CONN_DEAD) {
 		bpf_map_delete_elem(&connections, &p->t);
 		c = NULL;
+	}
+	if (p->plen) { /* TCP Fast Open: its data is not ours to answer */
+		pd_verdict(svc->id, c ? PD_V_drop_fastopen : PD_V_pass_urgent);
+		return c ? PD_DROP : PD_NEXT;
 	}
 	if (!c) {
 		c = (void *)r->fresh;

@@ -214,6 +214,26 @@ static __noinline __attribute__((unused)) bool fill_choose(struct pd_flow *fl, c
 	return true;
 }
 
+/* The moment (boottime ns) that a step's ttl means. */
+static __always_inline __u64 fill_moment(const struct wire_step *s, const struct pd_settings *set,
+					 __u64 now)
+{
+	__u64 at = s->ttl * 1000000;
+
+	if (s->ttl_unit == WIRE_TTL_MS)
+		return now + at;
+	return at > set->wall_offset ? at - set->wall_offset : 0;
+}
+
+/* A flush to come, by a delay or at a time of day: remember it. */
+static __always_inline void fill_flush(__u32 authority, const struct wire_step *s, __u64 now)
+{
+	const struct pd_settings *set = pd_settings();
+
+	if (s->ttl_unit != WIRE_TTL_NONE && set)
+		pd_flush_at(authority, fill_moment(s, set, now));
+}
+
 /* A write set a time to live: remember the earliest and the latest moment the key may expire. */
 static __always_inline void fill_ttl(__u64 khash, const struct wire_step *s, __u64 now)
 {
@@ -223,9 +243,7 @@ static __always_inline void fill_ttl(__u64 khash, const struct wire_step *s, __u
 
 	if (s->ttl_unit == WIRE_TTL_NONE || !set)
 		return;
-	at = s->ttl * 1000000;
-	at = s->ttl_unit == WIRE_TTL_MS ? now + at
-					: (at > set->wall_offset ? at - set->wall_offset : 0);
+	at = fill_moment(s, set, now);
 	n.first = at;
 	n.last = at;
 	t = bpf_map_lookup_elem(&ttls, &khash);

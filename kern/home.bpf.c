@@ -71,8 +71,8 @@ static __noinline void home_done(struct home_loop *l, bool key)
 			fill = fill_arm(&fl->fill, f, l->svc, st->ses.realm, st->req.khash,
 					l->seed);
 	}
-	if (cls == PD_CLASS_WRITE_ALL && f->step.ttl_unit == WIRE_TTL_MS)
-		pd_flush_at(l->svc->authority, f->now + f->step.ttl * 1000000);
+	if (cls == PD_CLASS_WRITE_ALL)
+		fill_flush(l->svc->authority, &f->step, f->now);
 	if (cls == PD_CLASS_WRITE && (st->req.nkeys & PD_NKEYS) == 1)
 		fill_ttl(st->req.khash, &f->step, f->now);
 	if (cls == PD_CLASS_WRITE || cls == PD_CLASS_WRITE_ALL)
@@ -191,13 +191,17 @@ static __always_inline int home_syn(struct home_room *r, const struct pd_service
 {
 	struct pd_flow *fl = bpf_map_lookup_elem(&flows, &p->t);
 
-	if (p->plen) { /* TCP Fast Open */
-		home_unknown(svc, PD_HERE);
-		return PD_NEXT;
-	}
 	if (fl && fl->state == PD_CONN_DEAD) {
 		bpf_map_delete_elem(&flows, &p->t);
 		fl = NULL;
+	}
+	if (p->plen && fl) { /* TCP Fast Open, and what is known of the ports would be wrong */
+		pd_verdict(svc->id, PD_V_drop_fastopen);
+		return PD_DROP;
+	}
+	if (p->plen) {
+		home_unknown(svc, PD_HERE);
+		return PD_NEXT;
 	}
 	if (fl) {
 		fl->syn_seq = p->seq;

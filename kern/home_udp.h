@@ -53,8 +53,8 @@ static long home_dgram_loop(__u32 i, void *ctx)
 	if (f->step.cls == PD_CLASS_WRITE_ALL || f->step.cls == PD_CLASS_CONTROL ||
 	    (f->step.cls == PD_CLASS_WRITE && !l->r->seen.nkeys))
 		pd_authority_hold(l->svc->authority, PD_WORD_BUMP, f->now);
-	if (f->step.cls == PD_CLASS_WRITE_ALL && f->step.ttl_unit == WIRE_TTL_MS)
-		pd_flush_at(l->svc->authority, f->now + f->step.ttl * 1000000);
+	if (f->step.cls == PD_CLASS_WRITE_ALL)
+		fill_flush(l->svc->authority, &f->step, f->now);
 	if (f->step.cls == PD_CLASS_WRITE && l->r->seen.nkeys == 1)
 		fill_ttl(l->r->parse.khash, &f->step, f->now);
 	if (f->step.cls == PD_CLASS_READ && l->r->seen.nkeys == 1 && f->msgs == 1)
@@ -182,12 +182,14 @@ static __always_inline void home_dgram_reply(pd_ctx *ctx, struct home_room *r,
 }
 
 /* A write was answered, or is not waited for any more; the row goes. */
-static __always_inline void home_dgram_end(const struct pd_dgram_key *k, const struct pd_dgram *d)
+static __always_inline void home_dgram_end(const struct pd_dgram_key *k, struct pd_dgram *d)
 {
-	__u32 cls = d->cls, slot = d->fill.slot, authority = d->authority;
+	/* whoever takes the class off ends the write: the reply and the sweep may both be here */
+	__u32 cls = __sync_lock_test_and_set(&d->cls, PD_CLASS_NONE);
 
-	if (!bpf_map_delete_elem(&datagrams, k) && cls == PD_CLASS_WRITE)
-		pd_slot_add(authority, slot, PD_WORD_END);
+	if (cls == PD_CLASS_WRITE)
+		pd_slot_add(d->authority, d->fill.slot, PD_WORD_END);
+	bpf_map_delete_elem(&datagrams, k);
 }
 
 static __always_inline int home_udp_reply(pd_ctx *ctx, struct home_room *r,

@@ -45,6 +45,15 @@ struct pkt {
 	__u8 pad[3];
 };
 
+/* Protocols that may carry TCP or UDP where it cannot be read: tunnels, IPsec, extension headers
+ * that are not walked. */
+static __always_inline bool pkt_wraps(__u8 proto)
+{
+	return proto == IPPROTO_IPIP || proto == IPPROTO_IPV6 || proto == IPPROTO_GRE ||
+	       proto == IPPROTO_ESP || proto == IPPROTO_AH || proto == 135 || proto == 139 ||
+	       proto == 140;
+}
+
 static __always_inline void pkt_v4(struct pd_ip *ip, __be32 a)
 {
 	__u32 *w = (__u32 *)ip->b;
@@ -83,7 +92,7 @@ static __always_inline int pkt_l3(void *data, void *end, struct pkt *p, bool to_
 		*total = sizeof(*e) + bpf_ntohs(ip->tot_len);
 		if (ip->frag_off & bpf_htons(0x3fff))
 			return PKT_FRAGMENT;
-		return PKT_OK;
+		return pkt_wraps(p->proto) ? PKT_OPTIONS : PKT_OK;
 	}
 	if (e->h_proto == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6hdr *ip = (void *)(e + 1);
@@ -99,7 +108,7 @@ static __always_inline int pkt_l3(void *data, void *end, struct pkt *p, bool to_
 		*total = sizeof(*e) + sizeof(*ip) + bpf_ntohs(ip->payload_len);
 		if (p->proto == 44)
 			return PKT_FRAGMENT;
-		if (p->proto == 0 || p->proto == 43 || p->proto == 60 || p->proto == 51)
+		if (p->proto == 0 || p->proto == 43 || p->proto == 60 || pkt_wraps(p->proto))
 			return PKT_OPTIONS;
 		return PKT_OK;
 	}

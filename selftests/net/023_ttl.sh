@@ -48,5 +48,17 @@ end = time.monotonic() + 2
 while time.monotonic() < end + 0.25:
 	rm.get("k")
 same(rm.get("k"), None, "get after the touched time")
+
+# a flush to come: by a delay, and at a time of day
+for when in (2, int(time.time()) + 5):
+	m.set("k", b"v")
+	warm("memcached", lambda: rm.get("k"))
+	same(m.ask("flush_all %d" % when), "OK", "flush_all")
+	end = time.monotonic() + (when if when < 100 else when - time.time()) + 1.1
+	while time.monotonic() < end:
+		rm.get("k")
+	same(rm.get("k"), None, "get after flush_all %d" % when)
+	m.ask("flush_all 0")
+	time.sleep(0.1)
 END
 finish
