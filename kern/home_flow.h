@@ -98,7 +98,8 @@ static __always_inline void home_turned_opaque(struct pd_flow *fl, const struct 
 					       __u64 now)
 {
 	struct pd_stream *st = &fl->stream;
-	bool any = !ring_empty(st) || st->nheld || st->held_all;
+	/* a request that another processor has in hand may not be in the ring yet */
+	bool any = READ_ONCE(st->req_busy) || !ring_empty(st) || st->nheld || st->held_all;
 
 	home_release(fl, &st->req_busy, svc, now);
 	if (any)
