@@ -6,7 +6,7 @@
 # where GET refuses.
 . "$(dirname "$0")/scenario.sh"
 begin
-MAX_AGE=60s
+MAX_AGE=60s REDIS_SVC=", idle: 10m"
 panditd_up
 
 python <<'END'

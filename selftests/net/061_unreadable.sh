@@ -5,7 +5,7 @@
 # again without it), and protocols that may carry a write inside (each is a write to everything).
 . "$(dirname "$0")/scenario.sh"
 begin
-MAX_AGE=60s
+MAX_AGE=60s REDIS_SVC=", idle: 10m"
 panditd_up
 
 python <<'END'
