@@ -11,14 +11,15 @@ static json_t *service_object(const Pandit__V1__ServiceStatus *s)
 
 	for (size_t i = 0; i < s->n_addresses; i++)
 		json_array_append_new(addresses, json_string(s->addresses[i]));
-	return json_pack("{s:s,s:s,s:s,s:o,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:b,s:s}", "name",
-			 s->name, "protocol", s->protocol,
+	return json_pack("{s:s,s:s,s:s,s:o,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:b,s:s,s:s,s:s}",
+			 "name", s->name, "protocol", s->protocol,
 			 "address", s->n_addresses ? s->addresses[0] : "",
 			 "addresses", addresses, "transport", s->transport, "home", s->home,
 			 "consistency", s->consistency, "acl", s->acl, "max_age_ms",
 			 (json_int_t)s->max_age_ms, "max_value", (json_int_t)s->max_value, "id",
 			 (json_int_t)s->id, "authority", (json_int_t)s->authority, "answers",
-			 s->answers, "reason", s->reason);
+			 s->answers, "reason", s->reason, "assist", s->assist, "assist_reason",
+			 s->assist_reason);
 }
 
 /* "10.1.0.2:6379, [fd00::2]:6379" */
@@ -34,7 +35,8 @@ static char *address_list(const Pandit__V1__ServiceStatus *s)
 static void print_services(struct ctl *ctl, const Pandit__V1__ListServicesReply *reply)
 {
 	static const char *const headers[] = { "SERVICE", "PROTOCOL", "ADDRESS", "TRANSPORT",
-					       "HOME", "CONSISTENCY", ">MAX AGE", "ANSWERS" };
+					       "HOME", "CONSISTENCY", ">MAX AGE", "ASSIST",
+					       "ANSWERS" };
 	_cleanup_(ctl_table_free) struct ctl_table *table =
 		ctl_table_new(headers, PD_ARRAY_SIZE(headers));
 	char age[CTL_NUM_STRLEN];
@@ -50,6 +52,7 @@ static void print_services(struct ctl *ctl, const Pandit__V1__ListServicesReply 
 		ctl_cell(table, "%s", *s->home ? s->home : "-");
 		ctl_cell(table, "%s", s->consistency);
 		ctl_cell(table, "%s", ctl_ms(s->max_age_ms, age));
+		ctl_cell(table, "%s", s->assist);
 		ctl_cell(table, "%s%s", s->answers ? "yes" : "no: ", s->answers ? "" : s->reason);
 	}
 	if (reply->n_services)

@@ -97,6 +97,8 @@ int pd_load_connections(struct pd_load *load, pd_load_conn_fn fn, void *arg);
 /* Sums over the CPUs. @id: of the service; @ret has PD_C_MAX / PD_V_MAX elements. */
 int pd_load_counters(struct pd_load *load, uint32_t id, uint64_t *ret);
 int pd_load_verdicts(struct pd_load *load, uint32_t id, uint64_t *ret);
+/* Add to a counter that the daemon alone writes: @counter PD_C_assisted or PD_C_assist_gaps. */
+int pd_load_count(struct pd_load *load, uint32_t id, uint32_t counter, uint64_t n);
 /* Start both at zero for a service that takes over @id. */
 int pd_load_reset_counts(struct pd_load *load, uint32_t id);
 

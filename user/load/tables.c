@@ -285,6 +285,23 @@ int pd_load_verdicts(struct pd_load *load, uint32_t id, uint64_t *ret)
 	return 0;
 }
 
+int pd_load_count(struct pd_load *load, uint32_t id, uint32_t counter, uint64_t n)
+{
+	uint32_t key = id * PD_COUNTERS_MAX + counter;
+	int cpus = ncpus();
+	_cleanup_free_ uint64_t *row = NULL;
+
+	if (id >= PD_SERVICES_MAX || counter >= PD_C_MAX || cpus <= 0)
+		return -EINVAL;
+	row = calloc((size_t)cpus, sizeof(*row));
+	if (!row)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(load->map_fds[PD_MAP_counters], &key, row) < 0)
+		return -errno;
+	row[0] += n;
+	return set_row(load, PD_MAP_counters, &key, row);
+}
+
 int pd_load_reset_counts(struct pd_load *load, uint32_t id)
 {
 	int cpus = ncpus(), err = 0;

@@ -81,6 +81,8 @@ static void fill_service(struct build *b, Pandit__V1__ServiceStatus *to,
 	to->authority = from->authority;
 	to->answers = from->answers;
 	to->reason = copy(b, from->reason);
+	to->assist = copy(b, from->assist);
+	to->assist_reason = copy(b, from->assist_reason);
 }
 
 static int add_service_row(void *arg, const struct pd_service_info *info)

@@ -228,8 +228,9 @@ static int note_inactive(struct builder *b, const Pandit__V1__Service *in)
 	struct pd_config *c = b->config;
 	int err = 0;
 
-	if (in->credentials && *in->credentials)
-		err = notice(c, "service %s: 'credentials' is not used yet", in->name);
+	if (*in->credentials && in->assist == PANDIT__V1__ASSIST__ASSIST_OFF)
+		err = notice(c, "service %s: 'credentials' has no effect with 'assist: off'",
+			     in->name);
 	if (!err && in->lease)
 		err = notice(c, "service %s: 'lease' has no effect without a cluster", in->name);
 	if (!err && in->consistency == PANDIT__V1__CONSISTENCY__CONSISTENCY_BOUNDED)
@@ -243,6 +244,22 @@ static int note_inactive(struct builder *b, const Pandit__V1__Service *in)
 			     "writes everything",
 			     in->name);
 	return err;
+}
+
+/* A file is meant relative to the one that names it. */
+static int fill_credentials(struct builder *b, const Pandit__V1__Service *in,
+			    struct pd_config_service *s)
+{
+	const char *file = b->config->file, *slash = file ? strrchr(file, '/') : NULL;
+
+	s->assist_off = in->assist == PANDIT__V1__ASSIST__ASSIST_OFF;
+	if (!*in->credentials)
+		return 0;
+	if (*in->credentials == '/' || !slash)
+		s->credentials = strdup(in->credentials);
+	else
+		s->credentials = pd_asprintf("%.*s/%s", (int)(slash - file), file, in->credentials);
+	return s->credentials ? 0 : -ENOMEM;
 }
 
 static int fill_service(struct builder *b, const Pandit__V1__Service *in,
@@ -275,6 +292,8 @@ static int fill_service(struct builder *b, const Pandit__V1__Service *in,
 	s->max_age_ns = cache && cache->max_age ? cache->max_age->ns : PD_DEFAULT_MAX_AGE_NS;
 	s->idle_ns = in->idle ? in->idle->ns : PD_DEFAULT_IDLE_NS;
 	s->max_entries = cache && cache->max_entries ? cache->max_entries : PD_DEFAULT_MAX_ENTRIES;
+	if (!err)
+		err = fill_credentials(b, in, s);
 	if (!err)
 		err = check_transport(b, s);
 	if (!err)
@@ -321,6 +340,7 @@ static void clear_service(struct pd_config_service *s)
 {
 	free(s->name);
 	free(s->addrs);
+	free(s->credentials);
 }
 
 static int add_service(struct builder *b, size_t i, const Pandit__V1__Service *in)
@@ -401,7 +421,9 @@ bool pd_config_service_same(const struct pd_config_service *a, const struct pd_c
 	       a->transport == b->transport && a->max_age_ns == b->max_age_ns &&
 	       a->idle_ns == b->idle_ns && a->max_value == b->max_value &&
 	       a->udp_budget == b->udp_budget && a->acl_uniform == b->acl_uniform &&
-	       a->home_this == b->home_this && a->bounded == b->bounded && a->udp_any == b->udp_any;
+	       a->home_this == b->home_this && a->bounded == b->bounded &&
+	       a->udp_any == b->udp_any && a->assist_off == b->assist_off &&
+	       !strcmp(a->credentials ? a->credentials : "", b->credentials ? b->credentials : "");
 }
 
 /* ---- the rest of the file ----------------------------------------------------- */

@@ -45,7 +45,8 @@ struct pd_config_service {
 	uint32_t transport; /* PD_TRANSPORT_* */
 	uint64_t max_age_ns, idle_ns, max_entries;
 	uint32_t max_value, udp_budget;
-	bool acl_uniform, home_this, bounded, udp_any;
+	bool acl_uniform, home_this, bounded, udp_any, assist_off;
+	char *credentials; /* a file, for the assist channel; NULL = none */
 };
 
 struct pd_config_attach {

@@ -60,12 +60,24 @@ static void service_problems(struct pd_host *h, const struct pd_svc *s)
 /* What is as configured, but has to be said. Not a reason to be degraded. */
 static void add_advice(struct pd_host *h)
 {
-	for (size_t i = 0; i < h->nsvcs; i++)
-		if (h->svcs[i]->cfg->home_this)
+	for (size_t i = 0; i < h->nsvcs; i++) {
+		const struct pd_svc *s = h->svcs[i];
+
+		if (s->cfg->home_this)
 			problem(h,
 				"service %s: `home: this`: against writers that do not pass this "
 				"host only max_age holds",
-				h->svcs[i]->cfg->name);
+				s->cfg->name);
+		if (s->assist && pd_assist_state(s->assist) == PD_ASSIST_WAITING)
+			problem(h,
+				"service %s: assist: %s; for changes that pandit cannot see only "
+				"max_age holds",
+				s->cfg->name, pd_assist_reason(s->assist));
+		if (!s->cfg->assist_off && s->cfg->transport == PD_TRANSPORT_UDP &&
+		    pd_assist_has(s->cfg->protocol->label))
+			problem(h, "service %s: assist: it needs TCP, and the service is UDP only",
+				s->cfg->name);
+	}
 }
 
 static void collect_problems(struct pd_host *h)
@@ -195,6 +207,7 @@ int pd_host_services(struct pd_host *h, pd_service_fn fn, void *arg)
 			.reason = s->reason,
 		};
 
+		info.assist = pd_svc_assist(s, &info.assist_reason);
 		err = fn(arg, &info);
 	}
 	return err;

@@ -98,6 +98,8 @@ static void on_tick(uv_timer_t *timer)
 	pd_observers_flush(h, true);
 	check_wall(h);
 	pd_load_sweep(h->load);
+	pd_svcs_assist(h);
+	pd_svcs_assist_count(h);
 	if (h->norphans)
 		pd_orphans_sweep(h);
 }

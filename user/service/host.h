@@ -104,6 +104,8 @@ struct pd_service_info {
 	uint32_t authority; /* index into authorities */
 	bool answers;	    /* hits are given now */
 	const char *reason; /* why not, if not; else "" */
+	const char *assist; /* "off", "connecting", "on", "waiting": see user/assist/assist.h */
+	const char *assist_reason; /* why, or the address it is on with */
 };
 
 /* What `panditctl add` may say. Zero / NULL = the default of the configuration file. */

@@ -16,6 +16,7 @@
 
 #include <uv.h>
 
+#include "user/assist/assist.h"
 #include "user/lib/cleanup.h"
 #include "user/lib/clock.h"
 #include "user/lib/log.h"
@@ -40,6 +41,9 @@ struct pd_svc {
 	char home[IF_NAMESIZE];	       /* "" = none */
 	char reason[PD_REASON_LEN];    /* why it does not answer */
 	char **addr_text;	       /* naddrs, for pd_service_info */
+	struct pd_host *host;
+	struct pd_assist *assist;      /* NULL: there is no channel */
+	uint64_t assisted, assist_gaps; /* not yet in the counters */
 };
 
 /* Rows of a service that is no longer wanted: answered no more, deleted when nothing needs them. */
@@ -149,6 +153,16 @@ int pd_svc_write(struct pd_host *h, struct pd_svc *s, uint8_t flags, struct pd_f
 void pd_orphans_sweep(struct pd_host *h);
 /* Make the services equal to those of @config (and those added at run time). */
 int pd_svcs_apply(struct pd_host *h, struct pd_config *config, struct pd_fault *f);
+
+/* assist.c: what the servers themselves tell of changes */
+/* Open and close channels: there is one for each service that answers and may have one. */
+void pd_svcs_assist(struct pd_host *h);
+/* Does @b leave the channel that @a made as it is? */
+bool pd_svc_assist_same(const struct pd_config_service *a, const struct pd_config_service *b);
+/* Add what was told since the last call to the counters. */
+void pd_svcs_assist_count(struct pd_host *h);
+/* The state of a service's channel, and why it is that or "". */
+const char *pd_svc_assist(const struct pd_svc *s, const char **ret_reason);
 
 /* added.c: services added at run time, kept in the state directory */
 int pd_added_write(struct pd_host *h, struct pd_fault *f);

@@ -436,6 +436,7 @@ int pd_reconcile(struct pd_host *h)
 			attach(h, h->ifaces[k], pd_load_was_cold(h->load) ? n : !n);
 	if (!err)
 		settle_services(&r, true);
+	pd_svcs_assist(h);
 	free(r.links);
 	return err;
 }

@@ -334,6 +334,7 @@ void pd_orphans_sweep(struct pd_host *h)
 
 static void svc_free(struct pd_svc *s)
 {
+	pd_assist_free(&s->assist);
 	for (size_t i = 0; s->addr_text && i < s->cfg->naddrs; i++)
 		free(s->addr_text[i]);
 	free(s->addr_text);
@@ -416,6 +417,7 @@ int pd_svc_new(struct pd_host *h, struct pd_config_service *cfg, bool added, str
 		return pd_fail(f, -ENOMEM, NULL, "out of memory");
 	}
 	s->cfg = cfg;
+	s->host = h;
 	s->added = added;
 	err = write_addresses(s);
 	if (err) {
@@ -447,6 +449,7 @@ void pd_svc_drop(struct pd_host *h, size_t i)
 void pd_svcs_unplace(struct pd_host *h)
 {
 	for (size_t i = 0; i < h->nsvcs; i++) {
+		pd_assist_free(&h->svcs[i]->assist);
 		h->svcs[i]->placed = h->svcs[i]->written = false;
 		h->svcs[i]->row = (struct pd_service){0};
 	}
@@ -485,7 +488,8 @@ static struct pd_config_service *copy_cfg(const struct pd_config_service *c)
 	*n = *c;
 	n->name = strdup(c->name);
 	n->addrs = malloc(c->naddrs * sizeof(*n->addrs));
-	if (!n->name || !n->addrs) {
+	n->credentials = c->credentials ? strdup(c->credentials) : NULL;
+	if (!n->name || !n->addrs || (c->credentials && !n->credentials)) {
 		pd_config_service_free(&n);
 		return NULL;
 	}
@@ -529,6 +533,8 @@ static int replace(struct pd_host *h, struct pd_svc *s, const struct pd_config_s
 		return pd_svc_new(h, copy, false, f);
 	}
 	s->cfg = copy;
+	if (!pd_svc_assist_same(copy, old))
+		pd_assist_free(&s->assist);
 	pd_config_service_free(&old);
 	return pd_svc_write(h, s, s->row.flags, f);
 }

@@ -65,6 +65,7 @@ int pd_host_stats(struct pd_host *h, const char *service, pd_stats_fn fn, void *
 
 	if (service && !pd_svc_find(h, service))
 		return -ENOENT;
+	pd_svcs_assist_count(h);
 	for (size_t i = 0; !err && i < h->nsvcs; i++) {
 		struct pd_svc *s = h->svcs[i];
 		struct pd_service_stats st;
@@ -161,6 +162,16 @@ void pd_stats_render(void *arg, struct pd_strbuf *sb)
 	r.kinds = "verdicts";
 	pd_host_stats(h, NULL, render_verdicts, &r);
 	pd_host_status(h, &st);
+	pd_metrics_head(sb, "pandit_assist_on", "gauge",
+			"1 while the server itself reports changes that pandit cannot see");
+	for (size_t i = 0; i < h->nsvcs; i++) {
+		const struct pd_svc *s = h->svcs[i];
+
+		pd_strbuf_adds(sb, "pandit_assist_on{service=\"");
+		pd_metrics_label(sb, s->cfg->name);
+		pd_strbuf_addf(sb, "\"} %d\n",
+			       s->assist && pd_assist_state(s->assist) == PD_ASSIST_ON);
+	}
 	gauge(sb, "pandit_entries", "kept replies", st.entries);
 	gauge(sb, "pandit_connections", "rows of the connection table", st.connections);
 	gauge(sb, "pandit_services", "configured services", h->nsvcs);

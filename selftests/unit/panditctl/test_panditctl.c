@@ -150,12 +150,14 @@ static void test_services(void **state)
 	assert_string_equal(str(s, "home"), "veths");
 	assert_string_equal(str(s, "consistency"), "strict");
 	assert_int_equal(num(s, "max_age_ms"), 1500);
+	assert_string_equal(str(s, "assist"), "on");
+	assert_string_equal(str(s, "assist_reason"), "10.1.0.2:6379");
 	json_decref(o);
 	assert_int_equal(run_ctl("services"), CTL_OK);
 	has(out, "SERVICE   PROTOCOL  ADDRESS                        TRANSPORT  HOME   "
-		 "CONSISTENCY  MAX AGE  ANSWERS\n");
+		 "CONSISTENCY  MAX AGE  ASSIST  ANSWERS\n");
 	has(out, "sessions  redis     10.1.0.2:6379, [fd00::2]:6379  tcp        veths  "
-		 "strict          1.5s  yes\n");
+		 "strict          1.5s  on      yes\n");
 }
 
 static void test_add(void **state)

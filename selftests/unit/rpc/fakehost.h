@@ -39,7 +39,7 @@ static const struct pd_service_info service = {
 	.name = "sessions", .protocol = "redis", .addresses = addresses, .naddresses = 2,
 	.transport = "tcp", .home = "veths", .consistency = "strict", .acl = "per-user",
 	.max_age_ms = 1500, .max_value = 4096, .id = 3, .authority = 2, .answers = true,
-	.reason = "",
+	.reason = "", .assist = "on", .assist_reason = "10.1.0.2:6379",
 };
 
 const char *pd_state_name(enum pd_state state)

@@ -66,8 +66,10 @@ static void the_documented_file(void **state)
 	assert_int_equal(s->max_age_ns, 1000000000);
 	assert_int_equal(s->max_value, 4096);
 	assert_int_equal(s->max_entries, 100000);
-	/* Each thing that is not active says so: grpc, cluster, credentials, lease, definition. */
-	assert_int_equal(c->nnotices, 5);
+	assert_false(s->assist_off);
+	assert_string_equal(s->credentials, "redis.pass");
+	/* Each thing that is not active says so: grpc, cluster, lease, definition. */
+	assert_int_equal(c->nnotices, 4);
 	pd_config_free(&c);
 	assert_null(c);
 }
@@ -96,6 +98,36 @@ static void defaults(void **state)
 	assert_false(s->home_this);
 	assert_false(s->udp_any);
 	assert_int_equal(c->nnotices, 0);
+	pd_config_free(&c);
+}
+
+static void assist(void **state)
+{
+	static const char text[] =
+		"services:\n"
+		" - {name: a, protocol: redis, address: 10.0.0.1, credentials: r.pass}\n"
+		" - {name: b, protocol: redis, address: 10.0.0.2, credentials: /etc/r.pass}\n"
+		" - {name: c, protocol: redis, address: 10.0.0.3, assist: off, credentials: x}\n";
+	struct pd_config *c = NULL;
+	struct pd_fault f = {0};
+
+	(void)state;
+	assert_int_equal(pd_config_parse("/etc/pandit/p.yaml", text, strlen(text), &c, &f), 0);
+	assert_false(c->services[0].assist_off);
+	assert_string_equal(c->services[0].credentials, "/etc/pandit/r.pass");
+	assert_string_equal(c->services[1].credentials, "/etc/r.pass");
+	assert_true(c->services[2].assist_off);
+	assert_int_equal(c->nnotices, 1);
+	assert_non_null(strstr(c->notices[0], "'credentials' has no effect"));
+	/* Either decides what the daemon does: a reload must see it. */
+	c->services[1] = c->services[0];
+	assert_true(pd_config_service_same(&c->services[0], &c->services[1]));
+	c->services[1].credentials = NULL;
+	assert_false(pd_config_service_same(&c->services[0], &c->services[1]));
+	c->services[1] = c->services[0];
+	c->services[1].assist_off = true;
+	assert_false(pd_config_service_same(&c->services[0], &c->services[1]));
+	memset(&c->services[1], 0, sizeof(c->services[1]));
 	pd_config_free(&c);
 }
 
@@ -341,6 +373,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_documented_file),
 		cmocka_unit_test(defaults),
+		cmocka_unit_test(assist),
 		cmocka_unit_test(an_empty_file_is_all_defaults),
 		cmocka_unit_test(spellings),
 		cmocka_unit_test(one_line_for_each_mistake),
