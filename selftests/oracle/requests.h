@@ -307,19 +307,22 @@ static inline struct step *mc_store(struct worker *w, struct client *c, uint32_t
 	return s;
 }
 
-/* Seconds of memcached end up to a whole second early. */
+/*
+ * Seconds of memcached end up to two seconds early: a time to live counts from
+ * its clock, which is up to a second behind, and a late tick of that clock skips one.
+ */
 static inline void mc_ttl(struct worker *w, struct client *c, uint32_t key)
 {
 	struct step *s;
 
 	if (pick(w, 3)) {
-		s = mc_store(w, c, key, "set", 2, false);
+		s = mc_store(w, c, key, "set", 3, false);
 	} else {
 		s = add_step(c, ST_EXPIRE, key);
-		put(c, "touch o:%u 2\r\n", key);
+		put(c, "touch o:%u 3\r\n", key);
 	}
-	s->ttl_ms = 2000;
-	s->ttl_early_ms = 1100;
+	s->ttl_ms = 3000;
+	s->ttl_early_ms = 2100;
 }
 
 static inline void mc_write(struct worker *w, struct client *c)
