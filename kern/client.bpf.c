@@ -691,4 +691,25 @@ int sweep_connections(struct __sk_buff *ctx)
 	return s.deleted;
 }
 
+static long forget_connection(struct bpf_map *map, const struct pd_tuple *k, void *row, void *ctx)
+{
+	struct pd_conn *c = bpf_map_lookup_elem(&connections, k);
+
+	if (c) {
+		c->stream.ses.end = 1;
+		c->stream.ses.opaque = 1;
+		c->local = 0; /* not by what the home hook may come to know of it either */
+	}
+	return 0;
+}
+
+/* Run by the daemon after a cold start: connections of before are translated on, and not answered
+ * (rule 14). */
+SEC("tc")
+int forget_connections(struct __sk_buff *ctx)
+{
+	bpf_for_each_map_elem(&connections, forget_connection, NULL, 0);
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

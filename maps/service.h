@@ -104,6 +104,8 @@ struct pd_settings {
 	__u64 boot_offset; /* ns: CLOCK_BOOTTIME - CLOCK_MONOTONIC; kept by the sweep */
 	__u32 abi;	   /* PD_ABI */
 	__u32 answer;	   /* 0: no hits at all (detaching) */
+	__u64 seal;	   /* over what does not change while the maps live, and `unit` */
+	__u64 unit;	   /* which maps of connections and words belong together; see adopt.c */
 };
 
 _Static_assert(sizeof(struct pd_ip) == 16, "pd_ip");
@@ -112,6 +114,6 @@ _Static_assert(sizeof(struct pd_service) == 40, "pd_service");
 _Static_assert(sizeof(struct pd_slot) == 16, "pd_slot");
 _Static_assert(sizeof(struct pd_authority) == 72, "pd_authority");
 _Static_assert(sizeof(struct pd_interface) == 16, "pd_interface");
-_Static_assert(sizeof(struct pd_settings) == 40, "pd_settings");
+_Static_assert(sizeof(struct pd_settings) == 56, "pd_settings");
 
 #endif

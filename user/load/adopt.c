@@ -2,9 +2,15 @@
 /*
  * Adoption: which of the maps pinned by an earlier daemon this one goes on
  * with. A map fits if type, sizes, flags and the BTF of key and value are
- * those of this build, and `settings` carries this ABI. Rows that hold
- * connections and words (COLDUNIT) fit together or not at all, and entries
- * are worth nothing without the words they carry.
+ * those of this build, its values could be what the programs write (audit.c),
+ * and `settings` carries this ABI. Rows that hold connections and words
+ * (COLDUNIT) fit together or not at all, and entries are worth nothing without
+ * the words they carry. `settings` knows its unit by the ids of its maps: a
+ * daemon that died while it pinned new ones leaves a mixture, which is none.
+ *
+ * A cold start loses what connections have in flight, and who they are. It
+ * need not lose their translation: if that map alone fits it is kept, and no
+ * connection in it is answered any more.
  *
  * Tables sized by the configuration are taken as they are: to resize one would
  * lose what is in it.
@@ -14,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "maps/hash.h"
 #include "user/load/impl.h"
 
 #define TYPE_DEPTH_MAX 16
@@ -26,6 +33,7 @@ enum fit {
 
 struct candidate {
 	int fd;
+	uint32_t rows;
 	enum fit fit;
 	char why[128];
 };
@@ -139,6 +147,7 @@ static void judge(struct pd_load *load, enum pd_map_id id, struct candidate *c)
 		bad(c, "not a map");
 		return;
 	}
+	c->rows = info.max_entries;
 	if (info.type != row->type)
 		bad(c, "type %u, not %u", info.type, row->type);
 	else if (info.key_size != row->key_size)
@@ -158,20 +167,68 @@ static void judge(struct pd_load *load, enum pd_map_id id, struct candidate *c)
 				row->name, info.max_entries, bpf_map__max_entries(map));
 }
 
-static void judge_settings(struct pd_load *load, struct candidate *c)
+uint32_t pd_object_id(int fd)
 {
-	struct bpf_map_info info = {0};
-	struct pd_settings s = {0};
-	uint32_t len = sizeof(info), zero = 0;
+	struct bpf_map_info info = {0}; /* the id is in the same place for programs */
+	uint32_t len = sizeof(info);
 
-	if (c->fd < 0)
-		return;
-	if (!bpf_obj_get_info_by_fd(c->fd, &info, &len))
-		load->old_settings_id = info.id;
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) < 0 ? 0 : info.id;
+}
+
+uint64_t pd_unit(const uint32_t *ids)
+{
+	uint64_t h = PD_ABI;
+
+	for (int i = 0; i < PD_MAP_MAX; i++)
+		if (pd_map_rows[i].life == PD_LIFE_COLDUNIT && i != PD_MAP_connections)
+			h = pd_mix(h, ids[i]);
+	return h;
+}
+
+uint64_t pd_settings_seal(const struct pd_settings *s)
+{
+	return pd_mix(pd_mix(pd_mix(s->seed, s->grace), s->abi), s->unit);
+}
+
+static void judge_settings(struct candidate *c, struct pd_settings *ret, struct pd_audit *audit)
+{
+	uint32_t zero = 0;
+
 	if (c->fit != FIT_GOOD)
 		return;
-	if (bpf_map_lookup_elem(c->fd, &zero, &s) < 0 || s.abi != PD_ABI)
-		bad(c, "ABI %u, not %u", s.abi, PD_ABI);
+	if (bpf_map_lookup_elem(c->fd, &zero, ret) < 0 || ret->abi != PD_ABI)
+		bad(c, "ABI %u, not %u", ret->abi, PD_ABI);
+	else if (ret->seal && (ret->seal != pd_settings_seal(ret) || ret->answer > 1))
+		bad(c, "no panditd wrote what it holds");
+	audit->seed = ret->seed;
+	audit->seeded = c->fit == FIT_GOOD && ret->seal;
+}
+
+static void judge_values(enum pd_map_id id, struct candidate *c, struct pd_audit *audit)
+{
+	int err;
+
+	if (c->fit != FIT_GOOD)
+		return;
+	err = pd_audit_map(id, c->fd, c->rows, audit);
+	if (err)
+		bad(c, "it cannot be read: %s", strerror(-err));
+	else if (audit->bad)
+		bad(c, "no panditd wrote what it holds (%llu of %llu rows looked at)",
+		    (unsigned long long)audit->bad, (unsigned long long)audit->rows);
+}
+
+/* What the hooks of the daemon before can be known by. */
+static void note_old(struct pd_load *load, const struct candidate *all)
+{
+	for (int i = 0; i < PD_MAP_MAX; i++)
+		load->old_maps[i] = pd_object_id(all[i].fd);
+	for (int i = 0; i < PD_PROG_MAX; i++) {
+		_cleanup_free_ char *path = pd_pin_path(load, "progs", pd_prog_names[i]);
+		_cleanup_close_ int fd = path ? bpf_obj_get(path) : -1;
+
+		load->old_progs[i] = pd_object_id(fd);
+	}
 }
 
 static void open_all(struct pd_load *load, struct candidate *all)
@@ -188,7 +245,7 @@ static void open_all(struct pd_load *load, struct candidate *all)
 		else if (errno != ENOENT)
 			bad(&all[i], "cannot be opened: %s", strerror(errno));
 	}
-	judge_settings(load, &all[PD_MAP_settings]);
+	note_old(load, all);
 }
 
 static bool is_entries(int id)
@@ -196,20 +253,18 @@ static bool is_entries(int id)
 	return !strncmp(pd_map_rows[id].name, "entries_", 8);
 }
 
-/* Say loudly what is not taken over, and spread it to what cannot stand without it. */
-static void settle(struct pd_load *load, struct candidate *all)
+/* Are these the maps that the settings were written for? */
+static bool is_unit(const struct candidate *all, const struct pd_settings *s)
 {
-	bool settings = all[PD_MAP_settings].fit == FIT_GOOD;
-	unsigned int found = 0, unit_good = 0, unit = 0;
+	uint32_t ids[PD_MAP_MAX];
 
-	for (int i = 0; i < PD_MAP_MAX; i++) {
-		found += all[i].fit != FIT_MISSING;
-		unit += pd_map_rows[i].life == PD_LIFE_COLDUNIT;
-		unit_good += pd_map_rows[i].life == PD_LIFE_COLDUNIT && all[i].fit == FIT_GOOD;
-	}
-	load->fresh = !found;
-	if (!found)
-		return;
+	for (int i = 0; i < PD_MAP_MAX; i++)
+		ids[i] = pd_object_id(all[i].fd);
+	return s->unit == pd_unit(ids);
+}
+
+static void report(struct pd_load *load, const struct candidate *all, bool settings)
+{
 	for (int i = 0; i < PD_MAP_MAX; i++)
 		if (all[i].fit == FIT_BAD)
 			pd_load_problem(load, "map %s starts cold: %s", pd_map_rows[i].name,
@@ -218,16 +273,43 @@ static void settle(struct pd_load *load, struct candidate *all)
 			 pd_map_rows[i].life != PD_LIFE_SCRATCH)
 			pd_load_problem(load, "map %s starts cold: its pin was missing",
 					pd_map_rows[i].name);
-	load->cold = !settings || unit_good != unit;
+}
+
+/* Say loudly what is not taken over, and spread it to what cannot stand without it. */
+static void settle(struct pd_load *load, struct candidate *all, const struct pd_settings *s)
+{
+	bool settings = all[PD_MAP_settings].fit == FIT_GOOD, whole = true;
+	unsigned int found = 0;
+
+	for (int i = 0; i < PD_MAP_MAX; i++) {
+		found += all[i].fit != FIT_MISSING;
+		if (pd_map_rows[i].life == PD_LIFE_COLDUNIT)
+			whole = whole && all[i].fit == FIT_GOOD;
+	}
+	/* The very first daemon died before all was there: it had not attached anything. */
+	load->fresh = !found || (settings && !s->seal);
+	if (load->fresh) {
+		for (int i = 0; i < PD_MAP_MAX; i++)
+			all[i].fit = FIT_MISSING;
+		return;
+	}
+	report(load, all, settings);
+	load->cold = !settings || !whole || !is_unit(all, s);
 	load->adopted = !load->cold;
+	/* Another ABI may mean something else by the same fields. */
+	load->kept = load->cold && all[PD_MAP_connections].fit == FIT_GOOD &&
+		     (all[PD_MAP_settings].fd < 0 || s->abi == PD_ABI);
 	if (load->cold)
-		pd_load_problem(load, "connections and entries start cold: %s",
-				settings ? "not all maps of connections and words fit"
-					 : "the pinned settings do not fit");
+		pd_load_problem(load, "connections and entries start cold: %s%s",
+				!settings ? "the pinned settings do not fit"
+				: !whole  ? "not all maps of connections and words fit"
+					  : "the maps of connections and words are of two daemons",
+				load->kept ? "; open connections pass unanswered from now on" : "");
 	for (int i = 0; i < PD_MAP_MAX; i++)
 		if (!settings ||
 		    (load->cold && (pd_map_rows[i].life == PD_LIFE_COLDUNIT || is_entries(i))))
-			all[i].fit = FIT_MISSING;
+			if (i != PD_MAP_connections || !load->kept)
+				all[i].fit = FIT_MISSING;
 }
 
 static int reuse(struct pd_load *load, struct candidate *all, struct pd_fault *f)
@@ -250,11 +332,16 @@ static int reuse(struct pd_load *load, struct candidate *all, struct pd_fault *f
 int pd_adopt(struct pd_load *load, struct pd_fault *f)
 {
 	struct candidate all[PD_MAP_MAX];
+	struct pd_settings s = {0};
+	struct pd_audit audit = {0};
 	int err;
 
-	load->cold = load->adopted = false;
+	load->cold = load->adopted = load->kept = false;
 	open_all(load, all);
-	settle(load, all);
+	judge_settings(&all[PD_MAP_settings], &s, &audit);
+	for (int i = 0; i < PD_MAP_MAX; i++)
+		judge_values((enum pd_map_id)i, &all[i], &audit);
+	settle(load, all, &s);
 	err = reuse(load, all, f);
 	for (int i = 0; i < PD_MAP_MAX; i++)
 		if (all[i].fd >= 0)

@@ -2,7 +2,8 @@
 /*
  * TC and XDP hooks. Our filters have fixed handles and priorities, so that a
  * new daemon replaces the programs in place. A filter there that is not ours
- * is never touched: ours use the `settings` map pinned in our directory.
+ * is never touched: ours are pinned in our directory, or use a map that is or
+ * was pinned there.
  */
 #include <errno.h>
 #include <linux/if_link.h>
@@ -40,35 +41,51 @@ enum owner {
 	OWNER_OTHER,
 };
 
-/* Does this program use our settings map, present or of the daemon before? */
-static bool program_is_ours(const struct pd_load *load, uint32_t prog_id)
+static bool holds(const uint32_t *ids, size_t n, uint32_t id)
+{
+	for (size_t i = 0; id && i < n; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
+static bool map_is_ours(const struct pd_load *load, uint32_t id)
+{
+	return id == load->settings_id || holds(load->old_maps, PD_ARRAY_SIZE(load->old_maps), id);
+}
+
+/* Is this program one of this daemon or of the one before? @ret_slots: it uses the present words. */
+static bool program_is_ours(const struct pd_load *load, uint32_t prog_id, bool *ret_slots)
 {
 	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(prog_id);
 	struct bpf_prog_info info = {0};
+	bool ours = holds(load->old_progs, PD_ARRAY_SIZE(load->old_progs), prog_id);
 	uint32_t len = sizeof(info), ids[64];
 
+	*ret_slots = false;
 	if (fd < 0)
 		return false;
 	info.nr_map_ids = PD_ARRAY_SIZE(ids);
 	info.map_ids = (uint64_t)(uintptr_t)ids;
 	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
 		return false;
-	for (uint32_t i = 0; i < info.nr_map_ids && i < PD_ARRAY_SIZE(ids); i++)
-		if (ids[i] == load->settings_id ||
-		    (load->old_settings_id && ids[i] == load->old_settings_id))
-			return true;
-	return false;
+	for (uint32_t i = 0; i < info.nr_map_ids && i < PD_ARRAY_SIZE(ids); i++) {
+		ours = ours || map_is_ours(load, ids[i]);
+		*ret_slots = *ret_slots || ids[i] == load->slots_id;
+	}
+	return ours;
 }
 
 static enum owner tc_owner(const struct pd_load *load, const struct bpf_tc_hook *hook,
-			   const struct tc_row *row)
+			   const struct tc_row *row, bool *ret_slots)
 {
 	LIBBPF_OPTS(bpf_tc_opts, o, .handle = TC_HANDLE, .priority = row->priority);
 
+	*ret_slots = false;
 	pd_libbpf_log_start();
 	if (bpf_tc_query(hook, &o) < 0)
 		return OWNER_NONE;
-	return program_is_ours(load, o.prog_id) ? OWNER_US : OWNER_OTHER;
+	return program_is_ours(load, o.prog_id, ret_slots) ? OWNER_US : OWNER_OTHER;
 }
 
 static int clsact_path(const struct pd_load *load, uint32_t ifindex, char **ret)
@@ -111,12 +128,13 @@ static int attach_row(struct pd_load *load, uint32_t ifindex, const char *ifname
 	LIBBPF_OPTS(bpf_tc_opts, o, .handle = TC_HANDLE, .priority = row->priority,
 		    .prog_fd = load->prog_fds[row->prog], .flags = BPF_TC_F_REPLACE);
 	const char *dir = row->point == BPF_TC_INGRESS ? "ingress" : "egress";
+	bool slots;
 	int err;
 
 	if (load->prog_fds[row->prog] < 0)
 		return pd_fail(f, -ENOENT, "rebuild panditd", "%s: there is no program %s", ifname,
 			       pd_prog_names[row->prog]);
-	if (tc_owner(load, &hook, row) == OWNER_OTHER) {
+	if (tc_owner(load, &hook, row, &slots) == OWNER_OTHER) {
 		char hint[160];
 
 		snprintf(hint, sizeof(hint),
@@ -154,9 +172,10 @@ int pd_load_detach(struct pd_load *load, uint32_t ifindex, uint32_t sides, struc
 		const struct tc_row *row = &tc_rows[i];
 		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = row->point);
 		LIBBPF_OPTS(bpf_tc_opts, o, .handle = TC_HANDLE, .priority = row->priority);
+		bool slots;
 		int one;
 
-		if (!(sides & row->side) || tc_owner(load, &hook, row) != OWNER_US)
+		if (!(sides & row->side) || tc_owner(load, &hook, row, &slots) != OWNER_US)
 			continue;
 		one = bpf_tc_detach(&hook, &o);
 		if (one && one != -ENOENT && one != -ENODEV && !err)
@@ -166,6 +185,40 @@ int pd_load_detach(struct pd_load *load, uint32_t ifindex, uint32_t sides, struc
 	return err;
 }
 
+bool pd_load_has_old_words(const struct pd_load *load, uint32_t ifindex)
+{
+	struct pd_edge edge;
+
+	for (size_t i = 0; i < PD_ARRAY_SIZE(tc_rows); i++) {
+		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+			    .attach_point = tc_rows[i].point);
+		bool slots;
+
+		if (tc_rows[i].side == PD_SIDE_CLIENT &&
+		    tc_owner(load, &hook, &tc_rows[i], &slots) == OWNER_US && !slots)
+			return true;
+	}
+	pd_load_edge(load, ifindex, &edge);
+	return edge.old_words;
+}
+
+uint32_t pd_load_any_of_ours(const struct pd_load *load, uint32_t ifindex)
+{
+	uint32_t sides = 0;
+	struct pd_edge edge;
+
+	for (size_t i = 0; i < PD_ARRAY_SIZE(tc_rows); i++) {
+		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
+			    .attach_point = tc_rows[i].point);
+		bool slots;
+
+		if (tc_owner(load, &hook, &tc_rows[i], &slots) == OWNER_US)
+			sides |= tc_rows[i].side;
+	}
+	pd_load_edge(load, ifindex, &edge);
+	return sides | (edge.ours ? PD_SIDE_EDGE : 0);
+}
+
 uint32_t pd_load_attached(struct pd_load *load, uint32_t ifindex)
 {
 	uint32_t sides = PD_SIDE_CLIENT | PD_SIDE_HOME;
@@ -173,8 +226,9 @@ uint32_t pd_load_attached(struct pd_load *load, uint32_t ifindex)
 	for (size_t i = 0; i < PD_ARRAY_SIZE(tc_rows); i++) {
 		LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 			    .attach_point = tc_rows[i].point);
+		bool slots;
 
-		if (tc_owner(load, &hook, &tc_rows[i]) != OWNER_US)
+		if (tc_owner(load, &hook, &tc_rows[i], &slots) != OWNER_US)
 			sides &= ~tc_rows[i].side;
 	}
 	return sides;
@@ -223,6 +277,7 @@ static void program_name(uint32_t prog_id, char *buf, size_t len)
 void pd_load_edge(const struct pd_load *load, uint32_t ifindex, struct pd_edge *ret)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, q);
+	bool slots;
 
 	*ret = (struct pd_edge){0};
 	if (bpf_xdp_query((int)ifindex, 0, &q) < 0)
@@ -237,7 +292,8 @@ void pd_load_edge(const struct pd_load *load, uint32_t ifindex, struct pd_edge *
 	}
 	if (!ret->prog_id)
 		return;
-	ret->ours = program_is_ours(load, ret->prog_id);
+	ret->ours = program_is_ours(load, ret->prog_id, &slots);
+	ret->old_words = ret->ours && !slots;
 	program_name(ret->prog_id, ret->name, sizeof(ret->name));
 }
 

@@ -42,6 +42,8 @@ enum pd_prog_id {
 
 extern const char *const pd_prog_names[PD_PROG_MAX];
 
+#define PD_OLD_PROGS 16
+
 struct pandit;
 
 struct pd_load {
@@ -52,9 +54,10 @@ struct pd_load {
 	int map_fds[PD_MAP_MAX];   /* owned by obj */
 	int prog_fds[PD_PROG_MAX]; /* owned by obj; -1 = not loaded */
 	bool adopted_map[PD_MAP_MAX];
-	bool fresh, cold, adopted;
-	uint32_t old_settings_id; /* map id of the settings pinned before; 0 = none */
-	uint32_t settings_id;
+	bool fresh, cold, adopted, kept; /* kept: cold, but for the translation of connections */
+	uint32_t old_maps[PD_MAP_MAX];	 /* ids of the maps pinned before, whatever they are; 0 = none */
+	uint32_t old_progs[PD_OLD_PROGS]; /* and of the programs */
+	uint32_t settings_id, slots_id;
 	struct pd_authority *authorities; /* mapped */
 	struct pd_slot *slots;		  /* mapped */
 	size_t authorities_len, slots_len;
@@ -109,8 +112,34 @@ int pd_watch_record(void *ctx, void *data, size_t size);
 /* What a watcher of the programs is to be. The tag is left alone. */
 void pd_watcher_set(struct pd_watcher *w, const struct pd_watch *want);
 
+/* The id of a map or program behind a descriptor, 0 if it is neither. */
+uint32_t pd_object_id(int fd);
+/* The seal over the settings of @s; needs its `unit`. */
+uint64_t pd_settings_seal(const struct pd_settings *s);
+/* What the maps of the unit that have these ids are called together; @ids by enum pd_map_id. */
+uint64_t pd_unit(const uint32_t *ids);
+
+/* audit.c */
+struct pd_audit {
+	uint64_t now;  /* boottime ns */
+	uint64_t seed; /* of key hashes; without it identities are not checked */
+	bool seeded;
+	uint64_t bad, rows; /* found */
+};
+/* Look at every value of a map of this row, whose shape fits. 0 or -errno. */
+int pd_audit_map(enum pd_map_id id, int fd, uint32_t max_entries, struct pd_audit *a);
+
+/* tables.c: no connection that is there is answered any more. */
+int pd_load_forget(struct pd_load *load, struct pd_fault *f);
+/* tables.c: each row of a map, whole buckets at a time. */
+typedef int (*pd_row_fn)(void *arg, const void *key, const void *value);
+int pd_walk_rows(int fd, uint32_t key_size, uint32_t value_size, pd_row_fn fn, void *arg);
+
 /* words.c */
+uint64_t pd_hash_seeded(uint64_t seed, const void *key, size_t len);
 int pd_words_map(struct pd_load *load, struct pd_fault *f);
 int pd_words_init(struct pd_load *load, struct pd_fault *f);
+/* Say in the settings that everything is there. */
+int pd_words_seal(struct pd_load *load, struct pd_fault *f);
 
 #endif

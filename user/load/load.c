@@ -138,6 +138,11 @@ bool pd_load_adopted(const struct pd_load *load)
 	return load->adopted;
 }
 
+bool pd_load_lost_interfaces(const struct pd_load *load)
+{
+	return !load->fresh && !load->adopted_map[PD_MAP_interfaces];
+}
+
 bool pd_load_has(const struct pd_load *load, const char *program)
 {
 	struct bpf_program *p = bpf_object__find_program_by_name(load->obj, program);
@@ -337,8 +342,12 @@ int pd_load_open(const struct pd_load_options *options, struct pd_load **ret, st
 	err = pd_words_map(load, f);
 	if (!err)
 		err = pd_words_init(load, f);
+	if (!err && load->kept)
+		err = pd_load_forget(load, f);
 	if (!err)
 		err = pd_pins_write(load, f);
+	if (!err && load->fresh)
+		err = pd_words_seal(load, f);
 	if (err)
 		return err;
 	*ret = PD_TAKE_PTR(load);

@@ -49,6 +49,9 @@ bool pd_load_was_fresh(const struct pd_load *load);
 /* True if entries and connections of an earlier daemon were taken over. */
 bool pd_load_adopted(const struct pd_load *load);
 
+/* True if the table of interfaces was made anew although there were pins: hooks are to be found. */
+bool pd_load_lost_interfaces(const struct pd_load *load);
+
 /* Is this program loaded? Optional ones may not be. */
 bool pd_load_has(const struct pd_load *load, const char *program);
 
@@ -224,6 +227,12 @@ int pd_load_detach(struct pd_load *load, uint32_t ifindex, uint32_t sides, struc
 /* PD_SIDE_* of which all our TC programs are on the interface now. */
 uint32_t pd_load_attached(struct pd_load *load, uint32_t ifindex);
 
+/* PD_SIDE_* of which any program of ours, or of the daemon before, is on the interface now. */
+uint32_t pd_load_any_of_ours(const struct pd_load *load, uint32_t ifindex);
+
+/* Does a client hook there answer by other words than those of the maps in use? */
+bool pd_load_has_old_words(const struct pd_load *load, uint32_t ifindex);
+
 /* Is the clsact qdisc of this interface ours to remove? */
 bool pd_load_clsact_ours(const struct pd_load *load, uint32_t ifindex);
 
@@ -240,6 +249,7 @@ enum pd_xdp_mode {
 struct pd_edge {
 	uint32_t prog_id; /* 0 = nothing */
 	bool ours;
+	bool old_words; /* ours, and answers by other words than those of the maps in use */
 	enum pd_xdp_mode mode; /* PD_XDP_NONE also for a program in the device itself */
 	char name[16];	       /* of the program */
 };

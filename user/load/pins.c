@@ -139,6 +139,9 @@ int pd_pins_write(struct pd_load *load, struct pd_fault *f)
 	struct bpf_program *p;
 	int err = 0;
 
+	/* What a first start leaves when it dies half-way is known by settings without a seal. */
+	if (load->fresh)
+		err = pin(load, "maps", "settings", load->map_fds[PD_MAP_settings], f);
 	for (int i = 0; !err && i < PD_MAP_MAX; i++)
 		if (i != PD_MAP_settings && !load->adopted_map[i] &&
 		    pd_map_rows[i].life != PD_LIFE_SCRATCH)
@@ -149,8 +152,8 @@ int pd_pins_write(struct pd_load *load, struct pd_fault *f)
 	}
 	if (!err)
 		unpin_old_programs(load);
-	/* Its presence says that all others are there and initialised. */
-	if (!err && !load->adopted_map[PD_MAP_settings])
+	/* Its unit says which others belong to it: they are all there now. */
+	if (!err && !load->fresh && !load->adopted_map[PD_MAP_settings])
 		err = pin(load, "maps", "settings", load->map_fds[PD_MAP_settings], f);
 	return err;
 }

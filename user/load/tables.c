@@ -108,15 +108,12 @@ int pd_load_del_interface(struct pd_load *load, uint32_t ifindex)
 
 #define BATCH 256
 
-typedef int (*batch_fn)(void *arg, const void *key, const void *value);
-
 /*
  * Whole buckets at a time: no key is met twice or lost unless it moves. A
  * bucket larger than the batch asks for more room.
  */
-static int walk_batches(struct pd_load *load, enum pd_map_id id, batch_fn fn, void *arg)
+int pd_walk_rows(int fd, uint32_t ks, uint32_t vs, pd_row_fn fn, void *arg)
 {
-	uint32_t ks = pd_map_rows[id].key_size, vs = pd_map_rows[id].value_size;
 	uint32_t room = BATCH, n, in = 0, out = 0;
 	_cleanup_free_ char *keys = malloc((size_t)room * ks);
 	_cleanup_free_ char *values = malloc((size_t)room * vs);
@@ -125,8 +122,7 @@ static int walk_batches(struct pd_load *load, enum pd_map_id id, batch_fn fn, vo
 
 	while (keys && values && !last) {
 		n = room;
-		err = bpf_map_lookup_batch(load->map_fds[id], first ? NULL : &in, &out, keys,
-					   values, &n, NULL) < 0
+		err = bpf_map_lookup_batch(fd, first ? NULL : &in, &out, keys, values, &n, NULL) < 0
 			      ? -errno
 			      : 0;
 		if (err == -ENOSPC && room < BATCH * 64) {
@@ -149,6 +145,12 @@ static int walk_batches(struct pd_load *load, enum pd_map_id id, batch_fn fn, vo
 		first = false;
 	}
 	return keys && values ? 0 : -ENOMEM;
+}
+
+static int walk_batches(struct pd_load *load, enum pd_map_id id, pd_row_fn fn, void *arg)
+{
+	return pd_walk_rows(load->map_fds[id], pd_map_rows[id].key_size, pd_map_rows[id].value_size,
+			    fn, arg);
 }
 
 struct conn_walk {
@@ -366,21 +368,29 @@ int pd_load_events_consume(struct pd_load *load)
 	return n < 0 ? n : 0;
 }
 
+static int run_program(struct pd_load *load, const char *name)
+{
+	char packet[64] = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = packet, .data_size_in = sizeof(packet));
+	struct bpf_program *p = bpf_object__find_program_by_name(load->obj, name);
+
+	if (!p || bpf_program__fd(p) < 0)
+		return -ENOENT;
+	return bpf_prog_test_run_opts(bpf_program__fd(p), &o) < 0 ? -errno : 0;
+}
+
 int pd_load_sweep(struct pd_load *load)
 {
-	static const char *const names[] = {"sweep_connections", "sweep_flows"};
-	char packet[64] = {0};
-	int err = 0;
+	int err = run_program(load, "sweep_connections"), second = run_program(load, "sweep_flows");
 
-	for (size_t i = 0; i < PD_ARRAY_SIZE(names); i++) {
-		LIBBPF_OPTS(bpf_test_run_opts, o, .data_in = packet,
-			    .data_size_in = sizeof(packet));
-		struct bpf_program *p = bpf_object__find_program_by_name(load->obj, names[i]);
+	return err ? err : second;
+}
 
-		if (!p || bpf_program__fd(p) < 0)
-			continue;
-		if (bpf_prog_test_run_opts(bpf_program__fd(p), &o) < 0 && !err)
-			err = -errno;
-	}
-	return err;
+int pd_load_forget(struct pd_load *load, struct pd_fault *f)
+{
+	int err = run_program(load, "forget_connections");
+
+	return err ? pd_fail(f, err, NULL, "cannot mark the connections of before: %s",
+			     strerror(-err))
+		   : 0;
 }

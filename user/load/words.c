@@ -81,6 +81,15 @@ static int write_settings(struct pd_load *load)
 	return 0;
 }
 
+static uint64_t unit_in_use(const struct pd_load *load)
+{
+	uint32_t ids[PD_MAP_MAX];
+
+	for (int i = 0; i < PD_MAP_MAX; i++)
+		ids[i] = pd_object_id(load->map_fds[i]);
+	return pd_unit(ids);
+}
+
 int pd_words_init(struct pd_load *load, struct pd_fault *f)
 {
 	struct bpf_map_info info = {0};
@@ -91,6 +100,7 @@ int pd_words_init(struct pd_load *load, struct pd_fault *f)
 	    bpf_map_lookup_elem(load->map_fds[PD_MAP_settings], &zero, &load->settings) < 0)
 		return pd_fail(f, -errno, NULL, "cannot read the settings: %s", strerror(errno));
 	load->settings_id = info.id;
+	load->slots_id = pd_object_id(load->map_fds[PD_MAP_slots]);
 	if (!load->adopted_map[PD_MAP_authorities]) {
 		err = init_authorities(load, f);
 		if (err)
@@ -103,10 +113,22 @@ int pd_words_init(struct pd_load *load, struct pd_fault *f)
 	load->settings.grace = GRACE_NS;
 	load->settings.wall_offset = pd_wall_offset_ns();
 	load->settings.answer = 1;
+	load->settings.unit = unit_in_use(load);
+	/* Of a first start, only when all is pinned. */
+	load->settings.seal = load->fresh ? 0 : pd_settings_seal(&load->settings);
 	err = write_settings(load);
 	if (err)
 		return pd_fail(f, err, NULL, "cannot write the settings: %s", strerror(-err));
 	return 0;
+}
+
+int pd_words_seal(struct pd_load *load, struct pd_fault *f)
+{
+	int err;
+
+	load->settings.seal = pd_settings_seal(&load->settings);
+	err = write_settings(load);
+	return err ? pd_fail(f, err, NULL, "cannot write the settings: %s", strerror(-err)) : 0;
 }
 
 void pd_load_bump_authority(struct pd_load *load, uint32_t authority)
@@ -165,9 +187,9 @@ void pd_load_settings(const struct pd_load *load, struct pd_settings *ret)
 	*ret = load->settings;
 }
 
-uint64_t pd_load_hash(const struct pd_load *load, const void *key, size_t len)
+uint64_t pd_hash_seeded(uint64_t seed, const void *key, size_t len)
 {
-	uint64_t h = pd_mix(load->settings.seed, len + PD_HASH_LENGTH);
+	uint64_t h = pd_mix(seed, len + PD_HASH_LENGTH);
 
 	for (size_t i = 0; i < len; i += 8) {
 		uint64_t v = 0;
@@ -176,4 +198,9 @@ uint64_t pd_load_hash(const struct pd_load *load, const void *key, size_t len)
 		h = pd_mix(h, v);
 	}
 	return pd_mix(h, h >> 17);
+}
+
+uint64_t pd_load_hash(const struct pd_load *load, const void *key, size_t len)
+{
+	return pd_hash_seeded(load->settings.seed, key, len);
 }

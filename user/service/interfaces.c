@@ -170,11 +170,28 @@ static int adopt_one(struct pd_host *h, const struct kept *kept)
 	return err;
 }
 
+struct hook_walk {
+	struct pd_host *h;
+	struct keep_walk *w;
+};
+
+static int on_hooked(void *arg, const struct pd_link *link)
+{
+	struct hook_walk *k = arg;
+	uint32_t sides = pd_load_any_of_ours(k->h->load, link->ifindex);
+
+	return sides ? on_row(k->w, link->ifindex, &(struct pd_interface){.flags = sides}) : 0;
+}
+
 int pd_ifaces_adopt(struct pd_host *h)
 {
 	_cleanup_free_ struct keep_walk *w = calloc(1, sizeof(*w));
+	struct hook_walk hooks = {.h = h, .w = w};
 	int err = w ? pd_load_interfaces(h->load, on_row, w) : -ENOMEM;
 
+	/* The table is gone, the hooks may not be: what is hooked was attached. */
+	if (!err && pd_load_lost_interfaces(h->load))
+		err = pd_net_links(h->net, on_hooked, &hooks);
 	for (size_t i = 0; !err && i < w->n; i++)
 		err = adopt_one(h, &w->kept[i]);
 	return err;

@@ -412,10 +412,25 @@ static void attach(struct pd_host *h, struct pd_iface *i, bool homes)
 		    i->reason);
 }
 
+/*
+ * Client hooks of a daemon before that went by other maps: they would go on
+ * answering by words that nobody moves once its home hook is replaced, so they
+ * are replaced first.
+ */
+static bool any_old_words(const struct pd_host *h)
+{
+	for (size_t k = 0; k < h->nifaces; k++)
+		if (h->ifaces[k]->ifindex && !h->ifaces[k]->current &&
+		    pd_load_has_old_words(h->load, h->ifaces[k]->ifindex))
+			return true;
+	return false;
+}
+
 int pd_reconcile(struct pd_host *h)
 {
 	struct round r = {.h = h};
 	int err = pd_net_links(h->net, collect, &r);
+	bool clients_first;
 
 	r.nuplinks = pd_net_uplinks(h->net, r.uplinks, PD_UPLINKS_MAX);
 	if (!err) {
@@ -429,11 +444,10 @@ int pd_reconcile(struct pd_host *h)
 			pd_load_renew(h->load, h->svcs[k]->row.authority);
 		h->svcs[k]->renew = false;
 	}
-	/* After a cold start the client hooks of the daemon before answer from its own maps, whose
-	 * words nobody moves once its home hook is replaced: they go first. */
+	clients_first = h->load && any_old_words(h);
 	for (int n = 0; !err && h->load && n < 2; n++)
 		for (size_t k = 0; k < h->nifaces; k++)
-			attach(h, h->ifaces[k], pd_load_was_cold(h->load) ? n : !n);
+			attach(h, h->ifaces[k], clients_first ? n : !n);
 	if (!err)
 		settle_services(&r, true);
 	pd_svcs_assist(h);

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 
 #include "selftests/unit/netns.h"
-#include "user/load/load.h"
+#include "user/load/impl.h"
 
 static char dir[64];
 
@@ -253,6 +253,191 @@ static void a_missing_pin_of_the_unit_is_cold(void **state)
 	l = must_open();
 	assert_true(pd_load_was_cold(l));
 	assert_true(has_problem(l, "map flows starts cold: its pin was missing"));
+	pd_load_close(&l);
+}
+
+/* Write `value` over the row `key` of a pinned map. */
+static void scribble(const char *name, const void *key, const void *value)
+{
+	char path[160];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/v1/maps/%s", dir, name);
+	fd = bpf_obj_get(path);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_map_update_elem(fd, key, value, BPF_ANY), 0);
+	close(fd);
+}
+
+static int pinned_map(const char *name)
+{
+	char path[160];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/v1/maps/%s", dir, name);
+	fd = bpf_obj_get(path);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* A value that no program writes is found in each map. */
+static void values_that_nobody_wrote_are_found(void **state)
+{
+	static const enum pd_map_id maps[] = {
+		PD_MAP_services,  PD_MAP_interfaces, PD_MAP_slots,	PD_MAP_authorities,
+		PD_MAP_replays,	  PD_MAP_flows,	     PD_MAP_assemblies, PD_MAP_connections,
+		PD_MAP_entries_s, PD_MAP_entries_m,  PD_MAP_entries_l,	PD_MAP_entries_xl,
+		PD_MAP_datagrams, PD_MAP_sources,    PD_MAP_ttls,
+	};
+	struct pd_load *l = must_open();
+	struct pd_audit audit = {0};
+	static uint8_t value[65536];
+	uint8_t key[64] = {1};
+
+	(void)state;
+	leave_traces(l);
+	for (size_t i = 0; i < PD_ARRAY_SIZE(maps); i++) {
+		const struct pd_map_row *row = &pd_map_rows[maps[i]];
+		int fd = l->map_fds[maps[i]];
+		uint32_t rows = bpf_map__max_entries(
+			bpf_object__find_map_by_name(l->obj, row->name));
+
+		assert_int_equal(pd_audit_map(maps[i], fd, rows, &audit), 0);
+		assert_int_equal(audit.bad, 0);
+		memset(value, 0xa5, sizeof(value));
+		/* a time to live that ends before it begins */
+		memset(value + 8, maps[i] == PD_MAP_ttls ? 0 : 0xa5, 8);
+		scribble(row->name, key, value);
+		assert_int_equal(pd_audit_map(maps[i], fd, rows, &audit), 0);
+		if (audit.bad != 1)
+			fail_msg("%s: %d found", row->name, (int)audit.bad);
+	}
+	pd_load_close(&l);
+}
+
+static void what_nobody_wrote_is_cold(void **state)
+{
+	struct pd_load *l = must_open();
+	struct pd_slot slot = {.pad = 1};
+	struct pd_entry_m entry = {.h = {.key_len = 9}};
+	uint32_t at = 77;
+	uint64_t key = 99;
+
+	(void)state;
+	pd_load_close(&l);
+	scribble("entries_m", &key, &entry);
+	l = must_open();
+	assert_true(has_problem(l, "map entries_m starts cold: no panditd wrote"));
+	assert_int_equal(problems(l), 1);
+	assert_true(pd_load_adopted(l));
+	pd_load_close(&l);
+	scribble("slots", &at, &slot);
+	l = must_open();
+	assert_true(has_problem(l, "map slots starts cold: no panditd wrote"));
+	assert_int_equal(problems(l), 2);
+	assert_true(pd_load_was_cold(l));
+	pd_load_close(&l);
+	l = must_open();
+	assert_int_equal(problems(l), 0);
+	pd_load_close(&l);
+}
+
+/* Settings that were not sealed by a panditd. */
+static void settings_that_nobody_wrote_are_cold(void **state)
+{
+	struct pd_load *l = must_open();
+	struct pd_settings s, after;
+	uint32_t zero = 0;
+
+	(void)state;
+	pd_load_settings(l, &s);
+	pd_load_close(&l);
+	s.seed++;
+	scribble("settings", &zero, &s);
+	l = must_open();
+	assert_true(has_problem(l, "map settings starts cold: no panditd wrote"));
+	assert_true(pd_load_was_cold(l));
+	pd_load_settings(l, &after);
+	assert_true(after.seed != s.seed);
+	pd_load_close(&l);
+}
+
+/* A daemon that died while it pinned the maps of a cold start. */
+static void maps_of_two_daemons_are_cold(void **state)
+{
+	struct pd_load *l = must_open();
+	char path[160], next[192];
+	int fd;
+
+	(void)state;
+	pd_load_close(&l);
+	fd = pinned_map("slots");
+	l = must_open();
+	assert_false(pd_load_was_cold(l));
+	pd_load_close(&l);
+	spoil("flows", 8, BPF_F_NO_PREALLOC);
+	l = must_open();
+	assert_true(pd_load_was_cold(l));
+	pd_load_close(&l);
+	/* the slots of before the cold start: everything fits, one by one */
+	snprintf(path, sizeof(path), "%s/v1/maps/slots", dir);
+	snprintf(next, sizeof(next), "%s_old", path);
+	assert_int_equal(bpf_obj_pin(fd, next), 0);
+	assert_int_equal(rename(next, path), 0);
+	close(fd);
+	l = must_open();
+	assert_true(pd_load_was_cold(l));
+	assert_true(has_problem(l, "are of two daemons"));
+	pd_load_close(&l);
+}
+
+/* The first daemon of all died before everything was pinned: nothing to complain of. */
+static void half_a_first_start_is_a_first_start(void **state)
+{
+	struct pd_load *l = must_open();
+	struct pd_settings s;
+	uint32_t zero = 0;
+	char path[160];
+
+	(void)state;
+	pd_load_settings(l, &s);
+	pd_load_close(&l);
+	s.seal = 0;
+	scribble("settings", &zero, &s);
+	snprintf(path, sizeof(path), "%s/v1/maps/datagrams", dir);
+	assert_int_equal(unlink(path), 0);
+	l = must_open();
+	assert_true(pd_load_was_fresh(l));
+	assert_int_equal(problems(l), 0);
+	pd_load_settings(l, &s);
+	assert_true(s.seal != 0);
+	pd_load_close(&l);
+	l = must_open();
+	assert_true(pd_load_adopted(l));
+	pd_load_close(&l);
+}
+
+/* Translation outlives a cold start that has another reason. */
+static void connections_are_kept_for_their_translation(void **state)
+{
+	struct pd_load *l = must_open();
+	struct pd_tuple t = {.cport = 1};
+	static struct pd_conn c = {.state = PD_CONN_LIVE, .sum_n = 20, .sum_m = 30, .local = 1};
+	int fd;
+
+	(void)state;
+	pd_load_close(&l);
+	scribble("connections", &t, &c);
+	spoil("flows", 8, BPF_F_NO_PREALLOC);
+	l = must_open();
+	assert_true(pd_load_was_cold(l));
+	assert_true(has_problem(l, "open connections pass unanswered"));
+	fd = pinned_map("connections");
+	assert_int_equal(bpf_map_lookup_elem(fd, &t, &c), 0);
+	close(fd);
+	assert_int_equal(c.sum_n, 20);
+	assert_int_equal(c.sum_m, 30);
+	assert_true(c.stream.ses.end && c.stream.ses.opaque && !c.local);
 	pd_load_close(&l);
 }
 
@@ -513,6 +698,12 @@ int main(void)
 		cmocka_unit_test_setup(a_map_without_type_information_is_cold, fresh),
 		cmocka_unit_test_setup(the_unit_goes_together, fresh),
 		cmocka_unit_test_setup(a_missing_pin_of_the_unit_is_cold, fresh),
+		cmocka_unit_test_setup(values_that_nobody_wrote_are_found, fresh),
+		cmocka_unit_test_setup(what_nobody_wrote_is_cold, fresh),
+		cmocka_unit_test_setup(settings_that_nobody_wrote_are_cold, fresh),
+		cmocka_unit_test_setup(maps_of_two_daemons_are_cold, fresh),
+		cmocka_unit_test_setup(half_a_first_start_is_a_first_start, fresh),
+		cmocka_unit_test_setup(connections_are_kept_for_their_translation, fresh),
 		cmocka_unit_test_setup(another_abi_is_all_cold, fresh),
 		cmocka_unit_test_setup(other_limits_keep_what_is_there, fresh),
 		cmocka_unit_test_setup(there_is_only_one, fresh),
