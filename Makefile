@@ -213,12 +213,24 @@ test-asan:
 	@$(MAKE) --no-print-directory $(ASAN) test-unit $(B)/asan/panditd $(B)/asan/panditctl $(B)/asan/bench/load $(B)/asan/test/oracle
 	@selftests/asan.sh $(B)/asan
 
-test-net: $(B)/panditd $(B)/panditctl $(BENCH) $(ORACLE)
+# panditd with programs that differ, for upgrades: those of the other compiler.
+OTHER := $(B)/test/other
+$(OTHER)/pandit.skel.h: $(B)/clang-19/pandit.bpf.o
+	@mkdir -p $(@D)
+	$(call msg,SKEL,$@)$(BPFTOOL) gen skeleton $< name pandit > $@
+$(OTHER)/panditd: $(OTHER)/pandit.skel.h user/load/load.c $(O)/user/main.o $(O)/libpandit.a
+	$(call msg,LD,$@)$(CC) -I$(OTHER) $(ALL_CFLAGS) -MF $(O)/other.d -o $@ user/load/load.c $(O)/user/main.o $(O)/libpandit.a $(LIBS)
+
+NET_NEEDS := $(B)/panditd $(B)/panditctl $(BENCH) $(ORACLE) $(OTHER)/panditd
+test-net: $(NET_NEEDS)
 	@selftests/net/run.sh
 
 ## test-upstream: the whole of the tests that Redis comes with, with and without pandit (as root)
 test-upstream: $(B)/panditd $(B)/panditctl
 	@PD_UPSTREAM=all selftests/net/run.sh 120 046
+
+test-net-long: $(NET_NEEDS)
+	@KILLS=1000 UPGRADES=40 PD_TIME=3600 selftests/net/run.sh 072 073
 
 VM_OBJECTS := $(CLANG)=$(B)/pandit.bpf.o clang-19=$(B)/clang-19/pandit.bpf.o
 ## test-vm: every program loads on Debian's 6.1 and 6.12, within ci/budgets
@@ -233,6 +245,11 @@ budgets: $(B)/pandit.bpf.o $(B)/clang-19/pandit.bpf.o
 test:
 	@ci/deps build test vm
 	@ci/run
+
+## test-long: 1,000 kills and 40 upgrades of panditd under load (as root; takes half an hour)
+test-long:
+	@ci/deps build test
+	@ci/run build long
 
 ## demo: two containers with real servers, without and with pandit (as root; KEEP=1 leaves it running)
 demo:
@@ -264,5 +281,5 @@ install: all
 clean:
 	@[ ! -d $(B) ] || find $(B) -mindepth 1 -maxdepth 1 ! -name vm -exec rm -rf {} +
 
-.PHONY: help all bpf tools docs check test test-unit test-wire test-prog test-diff test-fuzz test-asan test-net test-upstream test-vm \
+.PHONY: help all bpf tools docs check test test-long test-unit test-wire test-prog test-diff test-fuzz test-asan test-net test-net-long test-upstream test-vm \
 	budgets demo bench fuzz install clean

@@ -97,6 +97,19 @@ write_config() {
 	END
 }
 
+# pool_servers: further servers, for connections that nobody else writes to; services of write_config.
+pool_servers() {
+	start redis2 r redis-server --port $((RPORT + 1)) --bind 0.0.0.0 :: --protected-mode no \
+		--save "" --appendonly no --daemonize no --dir "$RUN" &&
+		wait_for 5 in_r redis-cli -h "$R4" -p $((RPORT + 1)) ping &&
+		start memcached2 m memcached -u nobody -t 1 -p $((MPORT + 1)) -U 0 -l 0.0.0.0,:: &&
+		wait_for 5 in_m bash -c "exec 3<>/dev/tcp/$M4/$((MPORT + 1))" || fail "pool_servers"
+	cat >>"$RUN/pandit.yaml" <<-END
+	  - {name: pool, protocol: redis, address: ["$R4:$((RPORT + 1))", "[$R6]:$((RPORT + 1))"]}
+	  - {name: poolm, protocol: memcached, address: ["$M4:$((MPORT + 1))", "[$M6]:$((MPORT + 1))"]}
+	END
+}
+
 panditd_ready() { grep -q '^pandit: ready' "$RUN/panditd.log"; }
 
 # panditd_start: with the configuration that is there. 0, or 1 with the reason on stderr.
@@ -149,6 +162,13 @@ oracle() {
 		--memcached-udp "$M4:$MPORT" --memcached-udp "[$M6]:$MPORT" \
 		--netns "/run/netns/$NS-c" --netns "/run/netns/$NS-d" \
 		"${share[@]}" "$@"
+}
+
+# oracle_counted CMD ARGS...: the same, with the hits that CMD prints: for a daemon that may not be there.
+oracle_counted() {
+	local panditd_counts=$1
+	shift
+	PD_PLAIN=1 oracle --stats-cmd "$panditd_counts" "$@"
 }
 
 # load SIDE ARGS...
