@@ -100,10 +100,10 @@ write_config() {
 # pool_servers: further servers, for connections that nobody else writes to; services of write_config.
 pool_servers() {
 	start redis2 r redis-server --port $((RPORT + 1)) --bind 0.0.0.0 :: --protected-mode no \
-		--save "" --appendonly no --daemonize no --dir "$RUN" &&
-		wait_for 5 in_r redis-cli -h "$R4" -p $((RPORT + 1)) ping &&
-		start memcached2 m memcached -u nobody -t 1 -p $((MPORT + 1)) -U 0 -l 0.0.0.0,:: &&
-		wait_for 5 in_m bash -c "exec 3<>/dev/tcp/$M4/$((MPORT + 1))" || fail "pool_servers"
+		--save "" --appendonly no --daemonize no --dir "$RUN"
+	start memcached2 m memcached -u nobody -t 1 -p $((MPORT + 1)) -U 0 -l 0.0.0.0,::
+	check "redis of the pool" wait_for 5 in_r redis-cli -h "$R4" -p $((RPORT + 1)) ping
+	check "memcached of the pool" wait_for 5 in_m bash -c "exec 3<>/dev/tcp/$M4/$((MPORT + 1))"
 	cat >>"$RUN/pandit.yaml" <<-END
 	  - {name: pool, protocol: redis, address: ["$R4:$((RPORT + 1))", "[$R6]:$((RPORT + 1))"]}
 	  - {name: poolm, protocol: memcached, address: ["$M4:$((MPORT + 1))", "[$M6]:$((MPORT + 1))"]}

@@ -22,7 +22,8 @@ class Pool:
     last is what is read, by this connection and by others. To servers that the oracle does not
     empty: see pool_servers in scenario.sh."""
 
-    def __init__(self, n):
+    def __init__(self, n, name="pool"):
+        self.name = name + "%d"
         self.conns = [Redis("cd"[i % 2], (R4, R6)[i // 2 % 2], RPORT + 1) for i in range(n)]
         self.mc = [Memcached("cd"[i % 2], (M4, M6)[i // 2 % 2], MPORT + 1) for i in range(4)]
         self.written = [0] * n
@@ -34,13 +35,13 @@ class Pool:
         i = rng.randrange(len(self.conns))
         if rng.random() < 0.2:
             self.written[i] += 1
-            same(self.conns[i].cmd("SET", "pool%d" % i, self.written[i]), "OK", "SET by connection %d" % i)
+            same(self.conns[i].cmd("SET", self.name % i, self.written[i]), "OK", "SET by connection %d" % i)
             m = self.mc[i % 4]
-            same(m.set("pool%d" % i, b"%d" % self.written[i]), "STORED", "set by connection %d" % i)
+            same(m.set(self.name % i, b"%d" % self.written[i]), "STORED", "set by connection %d" % i)
         want = b"%d" % self.written[i] if self.written[i] else None
         j = rng.randrange(len(self.conns))
         for c in self.conns[i], self.conns[j], self.mc[i % 4], self.mc[j % 4]:
-            same(c.get("pool%d" % i), want, "GET of what connection %d wrote" % i)
+            same(c.get(self.name % i), want, "GET of what connection %d wrote" % i)
 
     def run(self):
         rng = random.Random(7)

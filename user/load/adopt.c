@@ -296,9 +296,9 @@ static void settle(struct pd_load *load, struct candidate *all, const struct pd_
 	report(load, all, settings);
 	load->cold = !settings || !whole || !is_unit(all, s);
 	load->adopted = !load->cold;
-	/* Another ABI may mean something else by the same fields. */
+	/* Another ABI, if settings could be read, may mean something else by the same fields. */
 	load->kept = load->cold && all[PD_MAP_connections].fit == FIT_GOOD &&
-		     (all[PD_MAP_settings].fd < 0 || s->abi == PD_ABI);
+		     (!s->abi || s->abi == PD_ABI);
 	if (load->cold)
 		pd_load_problem(load, "connections and entries start cold: %s%s",
 				!settings ? "the pinned settings do not fit"

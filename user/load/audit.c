@@ -7,6 +7,9 @@
  * it says it answers. A row that looks wrong is read again: it may have been
  * copied while it was written.
  *
+ * Numbers of services and authorities are copies of what a row of `services`
+ * said, and bounded wherever they are used: those are looked at there alone.
+ *
  * What cannot be told from chance, because every value is a possible one, is
  * not looked at: counters, verdicts, and the versions of words. None of them
  * can make a wrong answer: a word that is not what an entry carries is a miss.
@@ -86,7 +89,7 @@ static bool sane_conn(const struct pd_audit *a, const struct pd_conn *c)
 {
 	if (!c->state || c->state > PD_CONN_DEAD || c->fins & ~(PD_FIN_CLIENT | PD_FIN_SERVER))
 		return false;
-	if (c->unconf > 1 || c->probe > 1 || c->local > 1 || c->service >= PD_SERVICES_MAX)
+	if (c->unconf > 1 || c->probe > 1 || c->local > 1)
 		return false;
 	if (c->pad1 || c->pad[0] || c->pad[1] || c->replay >= PD_REPLAYS)
 		return false;
@@ -108,8 +111,7 @@ static bool sane_flow(const struct pd_audit *a, const struct pd_flow *f)
 
 	if (!f->state || f->state > PD_CONN_DEAD || f->fins & ~(PD_FIN_CLIENT | PD_FIN_SERVER))
 		return false;
-	if (f->service >= PD_SERVICES_MAX || f->authority >= PD_AUTHORITIES_MAX ||
-	    f->unknown > PD_FRAMING_TRIAL || f->due > 1 || memcmp(f->pad, zero, sizeof(zero)))
+	if (f->unknown > PD_FRAMING_TRIAL || f->due > 1 || memcmp(f->pad, zero, sizeof(zero)))
 		return false;
 	return past(a, f->seen) && past(a, f->closed) && sane_stream(&f->stream) &&
 	       sane_fill(a, &f->fill);
@@ -117,8 +119,7 @@ static bool sane_flow(const struct pd_audit *a, const struct pd_flow *f)
 
 static bool sane_datagram(const struct pd_audit *a, const struct pd_dgram *d)
 {
-	return d->cls < PD_CLASS_MAX && d->authority < PD_AUTHORITIES_MAX && !d->pad &&
-	       past(a, d->seen) && sane_fill(a, &d->fill);
+	return d->cls < PD_CLASS_MAX && !d->pad && past(a, d->seen) && sane_fill(a, &d->fill);
 }
 
 static uint32_t fold(uint64_t sum)

@@ -54,7 +54,7 @@ static bool map_is_ours(const struct pd_load *load, uint32_t id)
 	return id == load->settings_id || holds(load->old_maps, PD_ARRAY_SIZE(load->old_maps), id);
 }
 
-/* Is this program one of this daemon or of the one before? @ret_slots: it uses the present words. */
+/* Is this program one of this daemon or of the one before? @ret_slots: it uses the words in use. */
 static bool program_is_ours(const struct pd_load *load, uint32_t prog_id, bool *ret_slots)
 {
 	_cleanup_close_ int fd = bpf_prog_get_fd_by_id(prog_id);

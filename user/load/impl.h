@@ -54,8 +54,9 @@ struct pd_load {
 	int map_fds[PD_MAP_MAX];   /* owned by obj */
 	int prog_fds[PD_PROG_MAX]; /* owned by obj; -1 = not loaded */
 	bool adopted_map[PD_MAP_MAX];
-	bool fresh, cold, adopted, kept; /* kept: cold, but for the translation of connections */
-	uint32_t old_maps[PD_MAP_MAX];	 /* ids of the maps pinned before, whatever they are; 0 = none */
+	bool fresh, cold, adopted;
+	bool kept; /* cold, but for the translation of connections */
+	uint32_t old_maps[PD_MAP_MAX];	  /* ids of the maps pinned before; 0 = none */
 	uint32_t old_progs[PD_OLD_PROGS]; /* and of the programs */
 	uint32_t settings_id, slots_id;
 	struct pd_authority *authorities; /* mapped */
