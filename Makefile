@@ -230,7 +230,7 @@ test-upstream: $(B)/panditd $(B)/panditctl
 	@PD_UPSTREAM=all selftests/net/run.sh 120 046
 
 test-net-long: $(NET_NEEDS)
-	@KILLS=1000 UPGRADES=40 STOP_SECONDS=60 SPOIL_ALL=1 PD_TIME=3600 selftests/net/run.sh 072 073 074 077
+	@KILLS=1000 UPGRADES=40 STOP_SECONDS=60 SPOIL_ALL=1 FAIL_EVERY=20 PD_TIME=3600 selftests/net/run.sh 072 073 074 076 077
 
 VM_OBJECTS := $(CLANG)=$(B)/pandit.bpf.o clang-19=$(B)/clang-19/pandit.bpf.o
 ## test-vm: every program loads on Debian's 6.1 and 6.12, within ci/budgets

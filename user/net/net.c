@@ -171,6 +171,9 @@ int pd_net_link(struct pd_net *net, const char *name, struct pd_link *ret)
 	if (!*name || strlen(name) >= IF_NAMESIZE)
 		return -ENODEV;
 	err = to_errno(rtnl_link_get_kernel(net->sock, 0, name, &link));
+	/* Without memory for the object libnl may report success all the same. */
+	if (!err && !link)
+		err = -ENOMEM;
 	if (!err)
 		fill_link(link, ret);
 	return err;
