@@ -54,7 +54,7 @@ MULTIARCH := $(shell $(CC) -print-multiarch)
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -std=gnu11 \
 	-I. -I$(B)/gen -Ikern -I/usr/include/$(MULTIARCH) -MMD -MP
 # control first: bpftool wants the definition of a map before its uses.
-KERN := control observe words feed fill home client edge
+KERN := control observe words feed sum fill home client edge
 
 # Objects for one clang: $(1) = its command, $(2) = the directory.
 define bpf_rules

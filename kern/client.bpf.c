@@ -6,6 +6,7 @@
  * translated from then on, in both directions.
  */
 #include "client.h"
+#include "sum.h"
 #include "sweep.h"
 #include "syn.h"
 #include "udp.h"
@@ -500,6 +501,10 @@ int client_request(struct __sk_buff *ctx)
 	pd_watch(p, PD_HOOK_CLIENT_REQUEST, s != PKT_OK);
 	if (s != PKT_OK)
 		return client_odd(svc, s);
+	if (sum_spoilt(ctx, &r->f, p)) {
+		pd_verdict(svc->id, PD_V_pass_checksum);
+		return PD_NEXT;
+	}
 	if (p->proto == IPPROTO_TCP)
 		return client_tcp_request(ctx, r, svc, p);
 	return client_udp_request(ctx, svc, p);
@@ -638,6 +643,10 @@ int client_reply(struct __sk_buff *ctx)
 	pd_watch(p, PD_HOOK_CLIENT_REPLY, s != PKT_OK);
 	if (s != PKT_OK)
 		return client_odd(svc, s);
+	if (sum_spoilt(ctx, &r->f, p)) {
+		pd_verdict(svc->id, PD_V_pass_checksum);
+		return PD_NEXT;
+	}
 	if (p->proto == IPPROTO_TCP)
 		return client_tcp_reply(ctx, r, svc, p);
 	udp_learn(p, bpf_ktime_get_boot_ns());

@@ -41,17 +41,25 @@ static __always_inline __u32 pd_room(pd_ctx *ctx, const struct pd_interface *i)
 	return PD_ANSWER_MAX;
 }
 
-/* CHECKSUM_PARTIAL: the sender left the checksum to the device. Read by CO-RE:
- * bpf_cast_to_kern_ctx() is 6.2+. */
+/* Read by CO-RE: bpf_cast_to_kern_ctx() is 6.2+. */
 struct sk_buff___pd {
 	__u8 ip_summed : 2;
 } __attribute__((preserve_access_index));
 
-static __always_inline bool pd_csum_partial(pd_ctx *ctx)
+/* What is known of the L4 checksum (linux/skbuff.h): the other two values say that it is good. */
+#define PD_SUMMED_NONE	  0 /* nothing: it is in the packet, and nobody has looked */
+#define PD_SUMMED_PARTIAL 3 /* the sender left it to the device */
+
+static __always_inline __u32 pd_ip_summed(pd_ctx *ctx)
 {
 	struct sk_buff___pd *k = (void *)ctx;
 
-	return BPF_CORE_READ_BITFIELD_PROBED(k, ip_summed) == 3;
+	return BPF_CORE_READ_BITFIELD_PROBED(k, ip_summed);
+}
+
+static __always_inline bool pd_csum_partial(pd_ctx *ctx)
+{
+	return pd_ip_summed(ctx) == PD_SUMMED_PARTIAL;
 }
 
 #endif

@@ -11,6 +11,7 @@
 #include "home_flow.h"
 #include "home_udp.h"
 #include "ring.h"
+#include "sum.h"
 #include "sweep.h"
 
 /* ---- requests ---------------------------------------------------------- */
@@ -413,6 +414,10 @@ int home_request(struct __sk_buff *ctx)
 	pd_watch(p, PD_HOOK_HOME_REQUEST, s != PKT_OK);
 	if (s != PKT_OK)
 		return home_odd(svc);
+	if (sum_spoilt(ctx, &r->f, p)) {
+		pd_verdict(svc->id, PD_V_home_checksum);
+		return PD_NEXT;
+	}
 	if (p->proto == IPPROTO_TCP)
 		return home_tcp_request(ctx, r, svc, p);
 	return home_udp_request(ctx, r, svc, p);
@@ -698,6 +703,10 @@ int home_reply(struct __sk_buff *ctx)
 	pd_watch(p, PD_HOOK_HOME_REPLY, s != PKT_OK);
 	if (s != PKT_OK)
 		return home_odd(svc);
+	if (sum_spoilt(ctx, &r->f, p)) {
+		pd_verdict(svc->id, PD_V_home_checksum);
+		return PD_NEXT;
+	}
 	if (p->proto == IPPROTO_TCP)
 		return home_tcp_reply(ctx, r, svc, p);
 	return home_udp_reply(ctx, r, svc, p);

@@ -3,7 +3,7 @@
 # Shared by the scripts of this directory: which guest kernels there are and where they are kept.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-vm_cache=${PANDIT_VM_CACHE:-$top/build/vm}
+vm_cache=$(readlink -m "${PANDIT_VM_CACHE:-$top/build/vm}") # also a link must lead there in the guest
 
 # name -> Debian's meta package, which always depends on the newest build of that line.
 declare -A vm_meta=(
