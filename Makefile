@@ -179,7 +179,7 @@ $(B)/test/diff/%: selftests/diff/diff.c $(B)/test/harness_%.bpf.o
 	$(call msg,CC,$@)$(GRAMMAR_CC) -O2 $(call grammar_flags,$*) $< -o $@ -lbpf
 $(B)/test/fuzz/%: selftests/fuzz/fuzz.c $(B)/gen/protocols.h
 	@mkdir -p $(@D)
-	$(call msg,FUZZ,$@)$(CLANG) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	$(call msg,FUZZ,$@)$(CLANG) -std=gnu11 -g -O2 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-D_GNU_SOURCE -I. -I$(B)/gen -MMD -MP -MF $(B)/dep/$(subst /,_,$@).d $(call grammar_flags,$*) $< -o $@
 -include $(wildcard $(B)/dep/*.d)
 .SECONDARY:

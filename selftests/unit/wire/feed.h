@@ -75,20 +75,35 @@ static inline void feed_printf(char *log, size_t *len, const char *fmt, ...)
 #define feed_log(f, ...)	feed_printf((f)->log, &(f)->log_len, __VA_ARGS__)
 #define feed_key_log(f, ...)	feed_printf((f)->key_log, &(f)->key_len, __VA_ARGS__)
 
+/* printf() of each byte would be most of what a fuzzer does. */
+static inline void feed_key_byte(struct feed *f, __u8 c)
+{
+	if (f->key_len + 1 < FEED_LOG) {
+		f->key_log[f->key_len++] = c;
+		f->key_log[f->key_len] = 0;
+	}
+}
+
 static inline void feed_quote(struct feed *f, const char *what, const __u8 *p, __u32 n)
 {
+	static const char hex[] = "0123456789abcdef";
+
 	feed_key_log(f, " %s=\"", what);
 	for (__u32 i = 0; i < n; i++) {
-		if (p[i] == '\r')
-			feed_key_log(f, "\\r");
-		else if (p[i] == '\n')
-			feed_key_log(f, "\\n");
-		else if (p[i] < 0x20 || p[i] > 0x7e || p[i] == '"' || p[i] == '\\')
-			feed_key_log(f, "\\x%02x", p[i]);
-		else
-			feed_key_log(f, "%c", p[i]);
+		if (p[i] >= 0x20 && p[i] <= 0x7e && p[i] != '"' && p[i] != '\\') {
+			feed_key_byte(f, p[i]);
+			continue;
+		}
+		feed_key_byte(f, '\\');
+		if (p[i] == '\r' || p[i] == '\n') {
+			feed_key_byte(f, p[i] == '\r' ? 'r' : 'n');
+			continue;
+		}
+		feed_key_byte(f, 'x');
+		feed_key_byte(f, hex[p[i] >> 4]);
+		feed_key_byte(f, hex[p[i] & 15]);
 	}
-	feed_key_log(f, "\"");
+	feed_key_byte(f, '"');
 }
 
 static inline void feed_broken(struct feed *f, const char *why)
