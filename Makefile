@@ -187,9 +187,18 @@ $(B)/test/fuzz/%: selftests/fuzz/fuzz.c $(B)/gen/protocols.h
 vectors_of = $(dir $(call header_of,$(1)))vectors.txt
 run_each = @set -e; for t in $(1); do $(2) $$t $(3); done
 
-## check: style, dependency law, budgets, spelling
-check:
+## check: style, dependency law, budgets, spelling, layout of pinned maps
+check: abi-check
 	@ci/check
+
+$(B)/abi: ci/abi.c
+	@mkdir -p $(@D) $(B)/dep
+	$(call msg,CC,$@)$(CC) $(ALL_CFLAGS) -MF $(B)/dep/abi.d $< -o $@ -lbpf
+abi-check: $(B)/abi $(B)/pandit.bpf.o
+	@ci/abi $(B)/pandit.bpf.o
+## abi: record the layout of pinned maps in maps/abi.golden, under the PD_ABI of maps/service.h
+abi: $(B)/abi $(B)/pandit.bpf.o
+	@ci/abi -w $(if $(UNRELEASED),-f) $(B)/pandit.bpf.o
 
 test-unit: $(UNIT) $(BIN)/panditctl
 	@fail=0; for t in $(UNIT); do $$t || fail=1; done; exit $$fail
@@ -282,4 +291,4 @@ clean:
 	@[ ! -d $(B) ] || find $(B) -mindepth 1 -maxdepth 1 ! -name vm -exec rm -rf {} +
 
 .PHONY: help all bpf tools docs check test test-long test-unit test-wire test-prog test-diff test-fuzz test-asan test-net test-net-long test-upstream test-vm \
-	budgets demo bench fuzz install clean
+	budgets demo bench fuzz install clean abi abi-check
