@@ -211,6 +211,7 @@ static __always_inline __u32 client_feed(pd_ctx *ctx, struct client_room *r, str
 	l.seed = set->seed;
 	o->fed = 1;
 	f->tail = st->tail;
+	f->proven = 0; /* of a proof this side knows no date */
 	f->verdict = client_session(st, svc, set);
 	f->all_hit = !f->verdict;
 	if (f->all_hit)

@@ -150,6 +150,9 @@ static __always_inline __u32 client_feed_local(pd_ctx *ctx, struct client_room *
 		return PD_V_miss_pending;
 	l.seed = set->seed;
 	l.ses = &fl->stream.ses;
+	f->proof = READ_ONCE(fl->proof); /* before the bits: see home_proof() */
+	barrier();
+	f->proven = READ_ONCE(l.ses->proven);
 	__builtin_memset(&r->parse, 0, sizeof(r->parse));
 	f->verdict = 0;
 	f->all_hit = 1;

@@ -54,6 +54,8 @@ struct feed {
 	__u32 fill_at;	 /* segment offset where the reply to be kept starts */
 	__u32 fill_end;	 /* and ends, without what is cut */
 	__u64 now;	 /* boottime ns */
+	__u32 proof;	 /* client hook: pd_flow.proof, */
+	__u32 proven;	 /* and PD_PROVEN_* that go with it */
 	struct wanted want;
 };
 

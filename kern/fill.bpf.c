@@ -67,6 +67,8 @@ static __always_inline void fill_head(struct pd_entry *h, const struct pd_fill *
 	h->key_len = fi->key_len;
 	h->op = fi->op;
 	h->kind = fi->kind;
+	h->part = fi->armed == PD_FILL_MANY && (proto_flags(svc->protocol) & WIRE_F_HEAD);
+	h->pad = 0;
 }
 
 /* Put it into the map of its size class and note the class at the slot. */

@@ -72,6 +72,7 @@ static __always_inline bool fill_arm(struct pd_fill *fi, struct feed *f,
 		return false;
 	if (len != f->step.key_len)
 		ih = pd_hash(&f->win, f->step.ident_off, len, seed);
+	realm = pd_realm(svc, realm);
 	fi->ehash = pd_mix(pd_mix(ih, realm), (__u64)svc->id << 8 | f->step.op);
 	if (a->churn && s->tag != (__u16)(fi->ehash >> 48)) {
 		s->tag = fi->ehash >> 48;
@@ -126,8 +127,7 @@ static __always_inline void fill_note(struct pd_flow *fl, __u32 n, const struct 
 	word = READ_ONCE(s->word);
 	k->word = word;
 	k->khash = (word & PD_WORD_FLIGHT) || pd_held(s->until, now) ? 0 : khash;
-	if ((proto_flags(svc->protocol) & WIRE_F_HEAD) && f->step.parts &&
-	    !fill_name(fl, k, n, f))
+	if ((proto_flags(svc->protocol) & WIRE_F_HEAD) && f->step.parts && !fill_name(fl, k, n, f))
 		k->khash = 0;
 }
 
@@ -137,14 +137,15 @@ static __always_inline bool fill_arm_many(struct pd_fill *fi, const struct feed 
 {
 	struct pd_authority *a = pd_authority_of(svc->authority);
 
-	if (!a || !f->step.op || nkeys > PD_FILL_KEYS || READ_ONCE(fi->armed) != PD_FILL_OFF)
+	if (!a || !f->step.op || nkeys > PD_FILL_KEYS || !pd_joins(svc, realm) ||
+	    READ_ONCE(fi->armed) != PD_FILL_OFF)
 		return false;
 	pd_flush_due(a, f->now);
 	fi->epoch = READ_ONCE(a->word);
 	if ((fi->epoch & PD_WORD_FLIGHT) || pd_held(a->until, f->now) || a->churn)
 		return false;
 	fi->born = f->now;
-	fi->realm = realm;
+	fi->realm = pd_realm(svc, realm);
 	fi->op = f->step.op;
 	fi->left = nkeys;
 	fi->armed = PD_FILL_MANY;

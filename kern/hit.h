@@ -85,6 +85,33 @@ static __always_inline __u32 hit_copy(struct answer *ans, struct feed *f, const 
 	return 0;
 }
 
+/* Is what the request asks for a part of its reply, rather than all of it? */
+static __always_inline bool hit_is_part(const struct pd_service *svc, const struct feed *f)
+{
+	return (proto_flags(svc->protocol) & WIRE_F_HEAD) && f->step.parts;
+}
+
+/*
+ * May the connection have the reply that another command drew (part: that of
+ * one key of several), or, with `acl: uniform`, another user? If the server has
+ * shown it, and nothing has changed everything since, rights for example.
+ */
+static __always_inline bool hit_shown(const struct feed *f, __u32 what)
+{
+	return (f->proven & what) && f->proof == pd_proof(f->want.epoch);
+}
+
+static __always_inline bool hit_allowed(const struct pd_service *svc, const struct feed *f,
+					const struct pd_entry *e)
+{
+	bool part = hit_is_part(svc, f);
+
+	if ((svc->flags & PD_SVC_ACL_UNIFORM) && !(proto_flags(svc->protocol) & WIRE_F_PLAIN) &&
+	    !hit_shown(f, PD_PROVEN_READ))
+		return false;
+	return e->part == part || hit_shown(f, part ? PD_PROVEN_PARTS : PD_PROVEN_WHOLE);
+}
+
 /* Append the kept reply to the key that f->step reports. Returns 0 or the verdict why there is
  * none. */
 static __noinline __attribute__((unused)) __u32 hit_key(struct answer *ans, struct feed *f,
@@ -98,6 +125,7 @@ static __noinline __attribute__((unused)) __u32 hit_key(struct answer *ans, stru
 	const struct pd_entry *e;
 	__u32 why = PD_V_miss_cold, bad;
 
+	realm = pd_realm(svc, realm);
 	w->realm = realm;
 	w->service = svc->id;
 	w->ident_len = f->step.ident_len;
@@ -126,6 +154,8 @@ static __noinline __attribute__((unused)) __u32 hit_key(struct answer *ans, stru
 		if (!hit_is(e, f))
 			continue;
 		bad = hit_usable(e, f);
+		if (!bad && !hit_allowed(svc, f, e))
+			bad = PD_V_miss_unproven;
 		if (bad) {
 			why = bad;
 			continue;
@@ -168,7 +198,9 @@ static __always_inline __u32 hit_part(struct answer *ans, struct feed *f, struct
 {
 	__u32 why = 0;
 
-	if (first && (proto_flags(svc->protocol) & WIRE_F_HEAD) && f->step.parts)
+	if (hit_is_part(svc, f) && !pd_joins(svc, realm))
+		return PD_V_miss_session;
+	if (first && hit_is_part(svc, f))
 		why = hit_head(ans, f, e, svc);
 	return why ? why : hit_key(ans, f, svc, realm, seed);
 }

@@ -425,6 +425,25 @@ int home_request(struct __sk_buff *ctx)
 
 /* ---- replies ------------------------------------------------------------- */
 
+/*
+ * The server has answered a read that passed under fl->fill.epoch: what of its
+ * kind the client may be given until that changes.
+ */
+static __always_inline void home_proof(struct pd_flow *fl, const struct ring_pop *r)
+{
+	struct pd_session *ses = &fl->stream.ses;
+	__u32 proof = pd_proof(fl->fill.epoch);
+
+	if (fl->proof != proof) {
+		ses->proven &= PD_PROVEN_READ; /* older than what the date is going to say */
+		barrier();
+		WRITE_ONCE(fl->proof, proof);
+		barrier();
+	}
+	if (r->arg)
+		ses->proven |= 1 << (r->arg & 3);
+}
+
 /* A reply is complete: what it answers has taken effect (rule 7). */
 static __noinline int home_reply_done(struct home_loop *l)
 {
@@ -446,6 +465,8 @@ static __noinline int home_reply_done(struct home_loop *l)
 		return -1;
 	if (ring_settle(&r, l->svc->protocol, &f->step) & PD_REQ_END)
 		ring_end_transaction(st, l->svc->authority);
+	if ((r.flags & PD_REQ_FILL) && kind <= WIRE_KIND_NIL && fl->fill.armed)
+		home_proof(fl, &r);
 	if (!(r.flags & PD_REQ_FILL) || !fl->fill.armed)
 		return 0;
 	if (fl->fill.armed == PD_FILL_MANY) {

@@ -282,7 +282,7 @@ static __always_inline __u8 ring_settle(struct ring_pop *r, __u32 protocol, stru
 	if (r->last && (r->cls == PD_CLASS_CONTROL || s->kind == WIRE_KIND_QUEUED))
 		proto_settle(protocol, &r->st->ses, s);
 	if ((r->flags & PD_REQ_READ) && s->kind <= WIRE_KIND_NIL)
-		r->st->ses.proven = 1;
+		r->st->ses.proven |= PD_PROVEN_READ;
 	return s->item_flags;
 }
 

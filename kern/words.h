@@ -24,6 +24,31 @@ static __always_inline struct pd_authority *pd_authority_of(__u32 authority)
 	return bpf_map_lookup_elem(&authorities, &i);
 }
 
+/* What of a session's realm divides the entries of a service: not the user if it says `acl:
+ * uniform` (rule 4.3). */
+static __always_inline __u64 pd_realm(const struct pd_service *svc, __u64 realm)
+{
+	if (svc->flags & PD_SVC_ACL_UNIFORM)
+		realm &= ((__u64)1 << WIRE_REALM_USER) - 1;
+	return realm;
+}
+
+/*
+ * May a request for several keys be put together from what is kept of each?
+ * The rights of a named user can be such that each is allowed alone, or by
+ * another command, but not all together.
+ */
+static __always_inline bool pd_joins(const struct pd_service *svc, __u64 realm)
+{
+	return !(pd_realm(svc, realm) >> WIRE_REALM_USER);
+}
+
+/* The part of a service word that dates a proof (pd_flow.proof). */
+static __always_inline __u32 pd_proof(__u64 epoch)
+{
+	return epoch >> 24;
+}
+
 /* Moments of `until`: about a millisecond each; wraps after 52 days, compared by difference. */
 static __always_inline __u32 pd_moment(__u64 now)
 {

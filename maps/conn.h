@@ -137,7 +137,7 @@ struct pd_flow {
 	__u16 adopt;	  /* exact exchanges since the last quiet point */
 	__u8 due;	  /* what it holds in flight is to be let go */
 	__u8 incarnation; /* low byte of pd_authority.incarnation when it was met */
-	__u8 pad[4];
+	__u32 proof;	  /* low half of the service's version; see PD_PROVEN_* */
 	struct pd_stream stream;
 	struct pd_fill fill;
 	__u8 names[PD_FILL_NAMES + PD_IDENT_MAX]; /* with slack for a copy of the longest key */

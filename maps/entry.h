@@ -39,7 +39,8 @@ struct pd_entry {
 	__u8 op;
 	__u8 kind;     /* enum wire_kind */
 	__u16 key_len; /* the identity starts with the key */
-	__u16 pad;
+	__u8 part; /* kept from a reply made of parts */
+	__u8 pad;
 };
 
 #define PD_ENTRY_OF(name, size)    \

@@ -71,6 +71,16 @@ struct pd_parse {
 #define PD_NKEYS_OVER 0x8000 /* the message is beyond the ring */
 #define PD_NKEYS      0x0fff
 
+/*
+ * What the server has answered on a connection in its present realm. A right to
+ * one command is none to another, and rights may be taken away: the bits above
+ * the first say which commands that share kept replies were answered, under the
+ * version of the service word in pd_flow.proof.
+ */
+#define PD_PROVEN_READ	0x01 /* a read, whatever it was */
+#define PD_PROVEN_PARTS 0x02 /* one whose reply is made of parts */
+#define PD_PROVEN_WHOLE 0x04 /* one whose kept reply can be such a part */
+
 /* What the server knows about the connection, as far as replies have proved it. */
 struct pd_session {
 	__u64 realm; /* what else decides a reply: database, version, user */
@@ -78,7 +88,7 @@ struct pd_session {
 	__u16 bits;  /* the grammar's own */
 	__u8 block;  /* not 0: no answers while it lasts (grammar sets and clears) */
 	__u8 end;    /* not 0: no answers any more on this connection */
-	__u8 proven; /* the server has answered a read in the present realm */
+	__u8 proven; /* PD_PROVEN_* */
 	__u8 known;  /* the realm is known (an adopted connection's is not) */
 	__u8 opaque; /* replies can no longer be matched to requests */
 	__u8 pad;

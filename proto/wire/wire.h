@@ -27,8 +27,10 @@
  *   need no reading (bulk payloads) are left in st->skip: the engine passes
  *   over them before the next call. WIRE_EV_DONE may come with st->skip set:
  *   everything about the message is known, only payload is left.
- *   At DONE: s->cls, s->flags, s->code (control), s->op (cacheable read) and,
- *   for a write that sets one, s->ttl (PD_CLASS_WRITE_ALL: a flush after it). st
+ *   At DONE: s->cls, s->flags, s->code (of a control, the grammar's own; of a read
+ *   whose kept reply is shared with another command, 1 if its reply is made of
+ *   parts, 2 if it is such a part, see PD_PROVEN_*; else 0), s->op (cacheable read)
+ *   and, for a write that sets one, s->ttl (PD_CLASS_WRITE_ALL: a flush after it). st
  *   is all zero but for skip after DONE.
  *   With WIRE_EV_KEY: s->key_off/key_len, and s->cls/s->flags already final as
  *   far as words go (WRITE or READ); for a READ, s->op, and s->ident_off/ident_len is the
@@ -63,6 +65,7 @@
 #define WIRE_KEY_MAX   250  /* longest key that is reported; a longer one is WRITE_ALL or PEEK */
 #define WIRE_FRAME     8    /* bytes that X_datagram passes over; sent back as they came */
 #define WIRE_PARTS_MAX 4096 /* places of keys that a reply reports are below this */
+#define WIRE_REALM_USER 24 /* bits of a realm from here on name the user */
 #define WIRE_IDENT_MAX 256  /* longest identity of a cacheable read */
 
 /* b[] has slack behind the window so that 8-byte reads that start inside it stay inside the struct.

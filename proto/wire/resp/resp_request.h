@@ -35,7 +35,9 @@ enum resp_phase {
 #define RESP_HELLO_AUTH		0x10
 #define RESP_HELLO_ODD		0x20
 
-#define RESP_CODE_PARTS	1	/* code of a read whose reply has an element for each key */
+#define RESP_CODE_PARTS	1	/* code of a read whose reply has an element for each key, */
+#define RESP_CODE_WHOLE	2	/* and of the one whose reply is such an element */
+#define RESP_OP_GET	1	/* op of both */
 #define RESP_CODE(style, param)	((__u16)((style) << 12 | (param)))
 
 /* A user's number, marked as present. 0 is `default`. */
@@ -127,8 +129,9 @@ WIRE_INLINE int resp_done(struct pd_parse *st, struct wire_step *s, int ev)
 	st->sub &= ~RESP_SUB_KEY;
 	s->cls = cls;
 	s->flags = st->sub & RESP_SUB_MULTI ? PD_REQ_QUEUED : 0;
-	s->code = cls == PD_CLASS_READ && row->style == RESP_PARTS ? RESP_CODE_PARTS : 0;
 	s->op = cls == PD_CLASS_READ ? row->aux : 0;
+	s->code = s->op != RESP_OP_GET ? 0 :
+		  row->style == RESP_PARTS ? RESP_CODE_PARTS : RESP_CODE_WHOLE;
 	s->ttl = 0;
 	s->ttl_unit = WIRE_TTL_NONE;
 	if (cls == PD_CLASS_CONTROL)

@@ -17,7 +17,7 @@
 
 #define RESP_REALM_RESP3	0x1ULL
 #define RESP_REALM_DB		8
-#define RESP_REALM_USER		24
+#define RESP_REALM_USER		WIRE_REALM_USER
 
 WIRE_INLINE void resp_end(struct pd_session *ses)
 {
