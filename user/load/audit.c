@@ -82,7 +82,9 @@ static bool sane_stream(const struct pd_stream *s)
 		return false;
 	if (s->carry_len > PD_TOKEN_MAX || s->rep_carry_len > PD_TOKEN_MAX || s->nheld > PD_HELD)
 		return false;
-	return s->held_all <= 1 && s->ses.known <= 1 && s->ses.proven <= 1 && s->ses.opaque <= 1;
+	if (s->ses.proven & ~(PD_PROVEN_READ | PD_PROVEN_PARTS | PD_PROVEN_WHOLE))
+		return false;
+	return s->held_all <= 1 && s->ses.known <= 1 && s->ses.opaque <= 1;
 }
 
 static bool sane_conn(const struct pd_audit *a, const struct pd_conn *c)

@@ -311,12 +311,12 @@ int pd_rehearsal_connect(struct pd_rehearsal *r, const struct pd_rehearsed_conn 
 		.swin = 0xffff, .cwin = 0xffff, .cws = 7, .state = PD_CONN_LIVE,
 		.service = (uint8_t)c->service->id, .local = c->local, .id = now,
 		.server_data = now, .forwarded = now, .seen = now,
-		.stream.ses = {.known = 1, .proven = 1},
+		.stream.ses = {.known = 1, .proven = PD_PROVEN_READ},
 	};
 	struct pd_flow fl = {
 		.id = now, .seen = now, .c_nxt = c->seq, .s_nxt = c->ack, .state = PD_CONN_LIVE,
 		.service = (uint8_t)c->service->id, .authority = authority, .srv_ack = c->seq,
-		.stream.ses = {.known = 1, .proven = 1},
+		.stream.ses = {.known = 1, .proven = PD_PROVEN_READ},
 	};
 	int err;
 
