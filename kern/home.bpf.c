@@ -34,9 +34,10 @@ static __noinline void home_key(struct home_loop *l)
 	h = pd_hash(&f->win, f->step.key_off, n, l->seed);
 	st->req.khash = h;
 	pd_watch_key(&f->win, &f->step, l->seed);
-	if (f->step.cls == PD_CLASS_WRITE && st->ses.opaque)
+	if (f->step.cls == PD_CLASS_WRITE && st->ses.opaque) {
 		pd_slot_hold(l->svc->authority, h & (PD_SLOTS - 1), PD_WORD_BUMP, f->now);
-	else if (f->step.cls == PD_CLASS_WRITE)
+		ring_count_key(&st->req);
+	} else if (f->step.cls == PD_CLASS_WRITE)
 		ring_write_key(st, f, l->svc->authority, h);
 	else {
 		if (ring_empty(st) && f->tail == st->head)

@@ -39,6 +39,13 @@ static __always_inline void ring_put(struct pd_stream *st, struct feed *f, __u8 
 	f->tail++;
 }
 
+/* A key that is only counted: a time to live belongs to the one key of a request. */
+static __always_inline void ring_count_key(struct pd_parse *p)
+{
+	if ((p->nkeys & PD_NKEYS) < PD_NKEYS)
+		p->nkeys++;
+}
+
 /* A key of a write: its slot is in flight from here to the end of the request (rule 1). */
 static __always_inline void ring_write_key(struct pd_stream *st, struct feed *f, __u32 authority,
 					   __u64 khash)
@@ -46,10 +53,10 @@ static __always_inline void ring_write_key(struct pd_stream *st, struct feed *f,
 	struct pd_parse *p = &st->req;
 	__u32 n = p->nkeys & PD_NKEYS;
 
-	if (p->nkeys & (PD_NKEYS_ALL | PD_NKEYS_OVER))
-		return;
-	if (!n && !ring_room(st, f, RING_KEYS + 1)) {
+	if (!n && !ring_room(st, f, RING_KEYS + 1))
 		p->nkeys |= PD_NKEYS_OVER; /* ring_beyond() moves the service word */
+	if (p->nkeys & (PD_NKEYS_ALL | PD_NKEYS_OVER)) {
+		ring_count_key(p);
 		return;
 	}
 	if (n >= RING_KEYS) {

@@ -35,6 +35,24 @@ w.cmd("PERSIST", "p")
 time.sleep(0.4)
 same(r.get("p"), b"v", "GET after PERSIST")
 
+# behind more requests than are followed one by one, and on a connection that gets replies unasked
+def deep(c, key):
+	c.send(resp("GET", "z") * 60 + resp("SET", key, "v", "PX", 300))
+	for _ in range(61):
+		c.reply()
+
+def pushed(c, key):
+	c.cmd("HELLO", 3)
+	c.cmd("SUBSCRIBE", "nobody")
+	same(c.cmd("SET", key, "v", "PX", 300), "OK", "SET of a subscriber")
+
+for key, write in ("deep", deep), ("pushed", pushed):
+	write(Redis("d"), key)
+	end = time.monotonic() + 0.3
+	while time.monotonic() < end + 0.05:
+		r.get(key)
+	same(r.get(key), None, "GET of the key written %s" % key)
+
 m, rm = Memcached("d"), Memcached("c")
 m.set("k", b"v", exptime=2)
 end = time.monotonic() + 2

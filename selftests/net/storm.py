@@ -145,10 +145,12 @@ def status():
 
 
 def verb(rng):
-    """Something for the daemon to be at when it dies. Returns the process, and what it is."""
+    """Something for the daemon to be at when it dies. Returns the process, and what it is. Not
+    `detach --all`: a time to live that is set while no home hook is there is not known, and the oracle
+    would find what max_age alone ends."""
     words = rng.choice((
         ["attach", "vx"], ["attach", "vx"], ["detach", "vx"], ["detach", "vx"],
-        ["detach", "vd"], ["detach", "--all"], ["flush", "redis"], ["ls", "redis"],
+        ["detach", "vd"], ["flush", "redis"], ["ls", "redis"],
         ["add", "--name", "extra", "--protocol", "memcached", "--address", "%s:%d" % (M4, MPORT + 2)],
         ["rm", "extra"], ["status"], ["stats"]))
     return subprocess.Popen(CTL + words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), words
